@@ -1,8 +1,8 @@
 """An acceptance run for somebody who has 3D Slicer with the extension: about 20 minutes, most of them waiting.
 
 Paste this whole file into Slicer's Python console, or run `exec(open("Testing/acceptance.py").read())`. It walks both
-modules on the simulated study: load, apply, move a slider, edit, undo, rename, decide, save, close, load again, teach
-two steps. Agree when Slicer asks to install packages. Every step is told as passed or failed; a log with the versions
+modules on the simulated study: load, apply, move a slider, edit, undo, rename, decide, save, close, load again, train
+two steps. Agree when Slicer asks to install packages. Every step is reported as passed or failed; a log with versions
 and pictures of the window lie in a folder that is named at the end: send it back as it is. The scene is cleared.
 """
 
@@ -56,7 +56,7 @@ class Acceptance:
         return self.folder
 
     def step(self, step):
-        """One step, told as passed or failed, with a picture."""
+        """One step, reported as passed or failed, with a picture."""
         start = time.monotonic()
         try:
             step()
@@ -69,13 +69,13 @@ class Acceptance:
             self.picture(f"{len(self.results):02d}-{step.__name__}.png")
 
     def say(self, text):
-        """Tell and log."""
+        """Print and log."""
         print(text, flush=True)
         with open(self.folder / "log.txt", "a", encoding="utf-8") as log:
             log.write(f"{text}\n")
 
     def picture(self, name):
-        """The window as it looks now."""
+        """The window in its current state."""
         slicer.app.processEvents()
         window = slicer.util.mainWindow() or (self.panel.parent if self.panel is not None else None)
         if window is not None:

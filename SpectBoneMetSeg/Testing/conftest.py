@@ -23,7 +23,7 @@ ReadingFactory = Callable[..., Reading]
 
 
 def make_scan(views: tuple[str, ...], shape: tuple[int, int], spacing: tuple[float, float]) -> WholeBodyScan:
-    """A body of 10 counts in a field of air, with a ramp of counts to the patient's left: no side looks alike."""
+    """A body of 10 counts in a field of air, with a ramp of counts to the patient's left: all sides differ."""
     rows, columns = shape
     counts = np.zeros(shape, dtype=np.float32)
     counts[4 : rows - 4, 6 : columns - 6] = 10 + np.arange(columns - 12, dtype=np.float32) / 10

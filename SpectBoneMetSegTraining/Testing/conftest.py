@@ -29,7 +29,7 @@ COARSE_SHAPE, COARSE_SPACING = (256, 64), 9.04
 #: Rows and columns of the discs that tiny networks are trained on.
 DISC_SIZE = 64
 
-#: Stands in for the interpreter: the real process of a job, but its training only counts its steps.
+#: Replaces the interpreter: the real process of a job, but its training only counts its steps.
 COUNTING_PYTHON = """#!{python}
 import subprocess, sys, time
 from pathlib import Path

@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/clicks.py DATA --model NAME
 
-A simulated reader knows the labels. A missed lesion gets one click at its hottest pixel, a false area one click to
+A simulated reader has the labels. A missed lesion gets one click at its hottest pixel, a false area one click to
 remove it. In manual editing the same reader paints each missed lesion with a round brush, each dab where it helps most,
 until no more pixels are wrong than after the click, and erases false areas in the same way.
 """

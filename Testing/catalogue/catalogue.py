@@ -114,8 +114,8 @@ def tree_findings(root: Path) -> list[str]:
             found.append(f"{picture.as_posix()} is no PNG.")
     if (root / ".git").exists():
         command = ["git", "count-objects", "-v"]
-        told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-        sizes = dict(line.split(": ") for line in told.stdout.splitlines())
+        reported = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        sizes = dict(line.split(": ") for line in reported.stdout.splitlines())
         megabytes = (int(sizes["size"]) + int(sizes["size-pack"])) / 1024
         if megabytes > MOST_MEGABYTES:
             found.append(f"The repository has {megabytes:.0f} MB with its history; {MOST_MEGABYTES} are allowed.")
@@ -159,16 +159,16 @@ def index_findings(root: Path, index: Path) -> list[str]:
     """What the index's own script says, a sentence each; it clones the address that the entry names."""
     script = (index / "scripts" / "check_description_files.py").resolve()
     with tempfile.TemporaryDirectory() as folder:
-        # The script passes over every file that does not lie beside the others, in the folder where it runs.
+        # The script skips every file that does not lie next to the others, in the folder where it runs.
         for other in index.glob("*.json"):
             shutil.copy(other, folder)
         shutil.copy(root / f"{NAME}.json", folder)
-        told = subprocess.run([sys.executable, script, f"{NAME}.json"], cwd=folder, capture_output=True, text=True)
-    print(told.stdout)
-    if not told.returncode:
+        reported = subprocess.run([sys.executable, script, f"{NAME}.json"], cwd=folder, capture_output=True, text=True)
+    print(reported.stdout)
+    if not reported.returncode:
         return []
-    objections = [line.split(":x:")[1].strip() for line in told.stdout.splitlines() if ":x:" in line]
-    return [f"The index's own script: {said}" for said in objections or [told.stderr.strip()]]
+    objections = [line.split(":x:")[1].strip() for line in reported.stdout.splitlines() if ":x:" in line]
+    return [f"The index's own script: {printed}" for printed in objections or [reported.stderr.strip()]]
 
 
 def main() -> int:

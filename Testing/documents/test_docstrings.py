@@ -18,7 +18,7 @@ FILES = sorted(
 
 
 def described(node: ast.AST) -> Iterator[str]:
-    """The entries of Args and Attributes, each with the lines that go on with it."""
+    """The entries of Args and Attributes, each with its continuation lines."""
     text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef | ast.ClassDef) else None
     for section in re.findall(r"^(?:Args|Attributes):\n((?:    .*\n?)+)", text or "", re.MULTILINE):
         for entry in re.split(r"^    (?! )", section, flags=re.MULTILINE)[1:]:

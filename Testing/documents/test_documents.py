@@ -57,10 +57,10 @@ def test_shipped_models_are_trained_and_their_cards_say_on_what(model, least):
 def test_a_page_says_how_the_shipped_model_was_trained():
     card = json.loads((ROOT / "SpectBoneMetSeg" / "Resources" / "Models" / "whole-body" / "card.json").read_text())
     readme = (ROOT / "docs" / "shipped-model.md").read_text()
-    taught = card["training"]
-    assert f"--steps {taught['steps']} " in readme
-    assert f"--patch {taught['patch_pixels']} " in readme
-    stored = re.match(r"\d+", taught["stored_patients"]).group()
+    trained = card["training"]
+    assert f"--steps {trained['steps']} " in readme
+    assert f"--patch {trained['patch_pixels']} " in readme
+    stored = re.match(r"\d+", trained["stored_patients"]).group()
     assert f"simulate --store --patients {stored} --seed 7 " in readme
 
 
@@ -69,13 +69,13 @@ def test_the_documented_ranking_table_is_what_its_command_prints(tmp_path):
     (tmp_path / "curves.png").unlink()
     script = ROOT / "Testing" / "benchmarks" / "next_scan.py"
     command = [sys.executable, str(script), "--data", str(tmp_path / "unneeded"), "--output", str(tmp_path)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    reported = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (tmp_path / "curves.png").exists()
     page = (ROOT / "docs" / "training-jobs.md").read_text()
     rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| (.+?) \| (.*?) ?\|$", page, re.MULTILINE)
     assert [row[0] for row in rows] == ["6", "12", "18", "24"]
     for count, random, rank, difference, better in rows:
-        [line] = [line for line in told.splitlines() if line.startswith(f"{count} patients:")]
+        [line] = [line for line in reported.splitlines() if line.startswith(f"{count} patients:")]
         assert f"random {random} (" in line
         assert f"rank {rank} (" in line
         gain = re.match(r"([+-][\d.]+) \(([\d.]+)\)", difference)
@@ -85,10 +85,10 @@ def test_the_documented_ranking_table_is_what_its_command_prints(tmp_path):
     goals = re.findall(r"([\d.]+) takes (\d+)[^,]*? and (\d+)", page)
     assert len(goals) == 2
     for goal, ranked, at_random in goals:
-        assert f"mean DSC of {goal} (interpolated): random {at_random}, rank {ranked}" in told
+        assert f"mean DSC of {goal} (interpolated): random {at_random}, rank {ranked}" in reported
     [(lesions, count, others, more)] = re.findall(r"\((\d+) among (\d+) patients, at random (\d+) among (\d+)\)", page)
-    assert re.search(rf"^{count} patients: .*rank [\d.]+ \({lesions}\)", told, re.MULTILINE)
-    assert re.search(rf"^{more} patients: random [\d.]+ \({others}\)", told, re.MULTILINE)
+    assert re.search(rf"^{count} patients: .*rank [\d.]+ \({lesions}\)", reported, re.MULTILINE)
+    assert re.search(rf"^{more} patients: random [\d.]+ \({others}\)", reported, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=lambda page: page.name)

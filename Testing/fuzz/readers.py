@@ -3,7 +3,7 @@
     python Testing/fuzz/readers.py READER [--seconds S] [--seed N] | --list
 
 READER is one of TARGETS. With atheris (pip install atheris) inputs are found by the branches they reach; without it,
-files of the corpus of bad files, and sound ones, are spoiled at random. An input that crashes, hangs for 20 s or takes
+files of the corpus of bad files, and intact ones, are damaged at random. An input that crashes, hangs for 20 s or takes
 4 GB ends the program with a status that is not 0, and lies in the folder `fuzz-found`.
 """
 

@@ -13,12 +13,12 @@ pytest_plugins = ["slicerhost.fixtures"]
 pytestmark = pytest.mark.slow
 
 
-def test_every_step_of_the_acceptance_run_passes(host, panel, teaching, tmp_path, monkeypatch):
+def test_every_step_of_the_acceptance_run_passes(host, panel, training_panel, tmp_path, monkeypatch):
     path = Path(__file__).resolve().parents[1] / "acceptance.py"
     spec = importlib.util.spec_from_file_location("acceptance", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    teaching()
+    training_panel()
     run = module.Acceptance(tmp_path)
     run.run()
     assert [name for name, passed in run.results if not passed] == [], (tmp_path / "log.txt").read_text()

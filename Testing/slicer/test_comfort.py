@@ -39,12 +39,12 @@ def test_the_first_accept_shows_the_lesion_before_it_says_anything(a_read_panel)
 
 
 def test_nothing_starts_before_apply_unless_the_user_wants_it(host, panel, monkeypatch):
-    asked = []
-    monkeypatch.setattr(panel.logic, "warmUp", lambda *values: asked.append(values))
+    requested = []
+    monkeypatch.setattr(panel.logic, "warmUp", lambda *values: requested.append(values))
     panel.enter()
-    assert asked == []
+    assert requested == []
     panel.ui.warmCheckBox.checked = True
-    assert len(asked) == 1
+    assert len(requested) == 1
     other = host.make_widget(host.module)
     assert other.ui.warmCheckBox.checked
     other.cleanup()
@@ -118,10 +118,10 @@ def test_the_log_can_be_copied_with_versions(host, panel):
     assert "nowhere.dcm does not exist" in copied
 
 
-def test_the_training_modules_log_holds_the_messages_of_its_sections_and_can_be_copied(host, teaching, tmp_path):
-    panel = teaching()
+def test_the_training_modules_log_holds_the_messages_of_its_sections_and_can_be_copied(host, training_panel, tmp_path):
+    panel = training_panel()
     panel.ui.gatherButton.click()
-    said = panel.ui.statusLabel.text
+    message = panel.ui.statusLabel.text
     panel.ui.gatherLabel.text = ""
     panel.gather.call.listener(print).onFailed("The labels cannot be stored.")
     assert panel.ui.gatherLabel.text == "The labels cannot be stored."
@@ -129,7 +129,7 @@ def test_the_training_modules_log_holds_the_messages_of_its_sections_and_can_be_
     panel.ui.copyLogButton.click()
     copied = host.qt.QApplication.clipboard().text()
     assert copied.startswith("Slicer 5.12")
-    for sentence in (said, "The labels cannot be stored.", panel.ui.resultLabel.text):
+    for sentence in (message, "The labels cannot be stored.", panel.ui.resultLabel.text):
         assert sentence
         assert sentence in panel.ui.logText.plainText
         assert sentence in copied
@@ -150,13 +150,13 @@ def test_both_modules_link_to_their_documents(host):
         assert 'href="file:///' in text or 'href="https://' in text
 
 
-def test_commands_are_named_as_they_are_called_in_slicer(host, teaching):
+def test_commands_are_named_as_they_are_called_in_slicer(host, training_panel):
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegModule.panel_texts import panelWords
 
     shown = panelWords(UserError("Give a model.", command="models"))
     assert shown == "Give a model (`PythonSlicer -m SpectBoneMetSegLib models`)."
-    panel = teaching()
+    panel = training_panel()
     panel.showMessage(UserError("Name a training job.", command="jobs list"))
     shown = "Name a training job (`PythonSlicer -m SpectBoneMetSegTrainingLib.cli jobs list`)."
     assert panel.ui.statusLabel.text == shown
@@ -168,9 +168,9 @@ def test_commands_are_named_as_they_are_called_in_slicer(host, teaching):
 def test_commands_run_where_none_is_on_the_path(library, command):
     import subprocess
 
-    asked = [sys.executable, "-m", library, command, "--help"]
-    told = subprocess.run(asked, capture_output=True, text=True, check=True)
-    assert f"spectbonemetseg {command}" in told.stdout
+    requested = [sys.executable, "-m", library, command, "--help"]
+    reported = subprocess.run(requested, capture_output=True, text=True, check=True)
+    assert f"spectbonemetseg {command}" in reported.stdout
 
 
 def test_how_a_scan_is_drawn_is_kept_with_the_scene(host, a_loaded_panel, tmp_path):
@@ -219,10 +219,10 @@ def test_the_background_of_our_views_is_that_of_a_pixel_without_counts(host, a_l
     assert view.backgroundColor.getRgb()[:3] == (255, 255, 255)
 
 
-def test_both_panels_fit_into_slicers_panel_unfolded_too(host, panel, teaching):
+def test_both_panels_fit_into_slicers_panel_unfolded_too(host, panel, training_panel):
     from PySide6.QtWidgets import QWidget
 
-    for widget in (panel, teaching()):
+    for widget in (panel, training_panel()):
         for part in QWidget.findChildren(widget.parent, QWidget):
             if hasattr(part, "setCollapsed"):
                 part.setCollapsed(False)

@@ -20,9 +20,9 @@ def test_the_consoles_example_runs_unchanged(host, a_warm_worker, monkeypatch, t
     monkeypatch.setattr(host.slicer.app, "temporaryPath", str(tmp_path))
     (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(compile(example, "docs/slicer.md", "exec"), {"__name__": "console"})
-    said = capsys.readouterr().out
-    assert f"saved in {tmp_path / 'results' / 'simulated_scan'}" in said
-    assert f"first.dcm -> {tmp_path / 'results' / 'first'}" in said
+    shown = capsys.readouterr().out
+    assert f"saved in {tmp_path / 'results' / 'simulated_scan'}" in shown
+    assert f"first.dcm -> {tmp_path / 'results' / 'first'}" in shown
     for case in ("simulated_scan", "first"):
         assert (tmp_path / "results" / case / "lesions.csv").is_file()
 

@@ -1,4 +1,4 @@
-"""Lesions changed by hand in the test host: measurements follow, sliders leave them alone, words stay with them."""
+"""Lesions edited manually in the test host: measurements follow, sliders do not change them, names stay with them."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Engines, devices and the worker in the test host: what is chosen, what is really used, what goes wrong."""
+"""Engines, devices and the worker in the test host: what is chosen, what is really used, what fails."""
 
 import os
 import signal
@@ -56,12 +56,12 @@ def an_onnx_panel(a_loaded_panel, tiny_model, tmp_path):
 def test_a_missing_onnx_runtime_is_requested_and_nothing_is_installed_without_consent(host, an_onnx_panel, monkeypatch):
     monkeypatch.setattr(host.slicer.packaging, "pretend_missing", {"onnxruntime"})
     an_onnx_panel.ui.applyButton.click()
-    asked = host.slicer.packaging.asked[-1]
-    assert any(line.startswith("onnxruntime") for line in asked)
-    assert not any(line.startswith("tensorflow") for line in asked)
-    said = an_onnx_panel.ui.statusLabel.text
-    assert "Packages are missing and were not installed: onnxruntime" in said
-    assert "\n" not in said
+    requested = host.slicer.packaging.asked[-1]
+    assert any(line.startswith("onnxruntime") for line in requested)
+    assert not any(line.startswith("tensorflow") for line in requested)
+    shown = an_onnx_panel.ui.statusLabel.text
+    assert "Packages are missing and were not installed: onnxruntime" in shown
+    assert "\n" not in shown
     assert not an_onnx_panel.logic.busy
 
 
@@ -234,7 +234,7 @@ def test_a_killed_worker_is_reported_and_the_next_apply_works(a_loaded_panel, un
 
 @pytest.fixture
 def own_code():
-    """A reload replaces the modules of the whole process: other tests go on with those they have imported."""
+    """A reload replaces the modules of the whole process: other tests continue with those they have imported."""
     import slicer
 
     names = ("SpectBoneMetSeg", "SpectBoneMetSegLib", "SpectBoneMetSegModule")

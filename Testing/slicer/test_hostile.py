@@ -113,7 +113,7 @@ def test_a_folder_is_read_also_after_a_model_was_loaded_ahead(host, logic, tiny_
     scans = tmp_path / "scans"
     scans.mkdir()
     shutil.copy(SAMPLE, scans / "one.dcm")
-    # The timer of the window must not take the worker's words away from the script.
+    # The timer of the window must not take the worker's events away from the script.
     logic._startTimer()
     outcome = logic.processFolder(scans, tmp_path / "out", model=str(tiny_model), device="cpu")
     assert outcome == {"one.dcm": str(tmp_path / "out" / "one")}

@@ -32,17 +32,17 @@ def labelmaps(live):
 
 
 def test_a_move_reports_every_segment_once_and_draws_in_the_existing_labelmap(host, forty):
-    live, told = forty.live, Counter()
+    live, reported = forty.live, Counter()
     forty.ui.thresholdSlider.value = 0.48
     before = labelmaps(live)
     assert len(before) == 1
     segmentation = live.node.GetSegmentation()
-    tag = segmentation.AddObserver(host.slicer.vtkSegmentation.SegmentModified, lambda *_: told.update(["told"]))
+    tag = segmentation.AddObserver(host.slicer.vtkSegmentation.SegmentModified, lambda *_: reported.update(["events"]))
     area = live.reading.mask.sum()
     forty.ui.thresholdSlider.value = 0.45
     segmentation.RemoveObserver(tag)
     assert live.reading.mask.sum() > area
-    assert told["told"] <= COUNT
+    assert reported["events"] <= COUNT
     assert labelmaps(live) == before
     assert_all_agree(forty)
 

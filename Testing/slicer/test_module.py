@@ -1,4 +1,4 @@
-"""The module in the test host: what a person does with the panel, and what may go wrong meanwhile."""
+"""The module in the test host: what a person does with the panel, and what may fail meanwhile."""
 
 import csv
 import os

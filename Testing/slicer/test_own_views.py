@@ -166,7 +166,7 @@ def test_a_saved_scene_opens_with_views_in_a_slicer_without_the_extension(host, 
 
     layout = host.slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     assert layout.GetViewArrangement() == 9568
-    # Nobody else knows ours: the Slicer that opens the scene keeps its own.
+    # Our layout is not known elsewhere: the Slicer that opens the scene keeps its own.
     assert arrangements(tmp_path / "ours.mrb") == []
     layout.SetViewArrangement(layout.SlicerLayoutSideBySideView)
     assert arrangements(tmp_path / "standard.mrb") == [str(layout.SlicerLayoutSideBySideView)]

@@ -1,4 +1,4 @@
-"""Pictures of the panel and of the slice views, drawn off screen and looked at by the numbers."""
+"""Pictures of the panel and of the slice views, drawn off screen and checked by their pixel values."""
 
 import sys
 from pathlib import Path
@@ -60,7 +60,7 @@ def hide_lesions(lesion):
 
 
 def expected_pixel(host, view, position):
-    """Where a place of the patient lies in the picture of a slice view."""
+    """Where a position in the patient lies in the picture of a slice view."""
     import vtk
 
     inverse = vtk.vtkMatrix4x4()
@@ -200,7 +200,7 @@ def test_letters_and_labels_turn_with_a_view_however_it_is_turned(host, a_lesion
     places, words = letter_places(host, "SpectPosterior")
     assert places["R"][1] < places["L"][1]
     assert words == "Posterior, from the front"
-    # By hand, without the module's help.
+    # Manually, without the module's help.
     turned = node.GetSliceToRAS()
     for row in range(3):
         turned.SetElement(row, 0, -turned.GetElement(row, 0))

@@ -129,7 +129,7 @@ def test_a_file_is_examined_once(host):
 
 @pytest.fixture
 def views_apart(tmp_path):
-    """The sample study's views as files of their own, each in a series of its own where that is asked for."""
+    """The sample study's views as files of their own, each in a series of its own on request."""
     from SpectBoneMetSegLib.loading import read_scan
     from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 
@@ -150,7 +150,7 @@ def views_apart(tmp_path):
 def test_views_stored_apart_load_together(host, views_apart, variant, two_series):
     scan, files = views_apart(variant, two_series=two_series)
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
-    # The DICOM browser hands over one list of files per series.
+    # The DICOM browser passes one list of files per series.
     loadables = plugin.examine([[file] for file in files] if two_series else [files[::-1]])
     # Each series has a loadable of ours, lest the scalar volume plugin load it, too; the scan is loaded once.
     assert [sorted(loadable.files) for loadable in loadables] == [sorted(files)] * (2 if two_series else 1)

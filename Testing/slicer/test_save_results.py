@@ -1,4 +1,4 @@
-"""Report and DICOM objects from the panel: what was said of the areas rules them."""
+"""Report and DICOM objects from the panel follow the decisions on the areas."""
 
 import sys
 from pathlib import Path
@@ -38,9 +38,9 @@ def test_report_and_dicom_objects_show_the_reviewed_state(saved):
     first = [group for group in groups if group.tracking_identifier == "Abnormal uptake 1"]
     for group in first:
         assert group.finding_type.meaning == "Metastasis"
-        told = {item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()}
-        assert told["Decision on the area"] == "Accepted"
-        assert told["Source of the outline and the decision"] == "Physician"
+        reported = {item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()}
+        assert reported["Decision on the area"] == "Accepted"
+        assert reported["Source of the outline and the decision"] == "Physician"
     (whole,) = report.content.get_image_measurement_groups()
     numbers = {item.name.meaning: item.value for item in whole.get_measurements()}
     assert numbers["Areas that a physician rejected"] == 1
@@ -92,9 +92,9 @@ def test_dicom_results_go_into_slicers_own_database_as_copies(host, a_read_panel
     assert {"measurements_sr.dcm", "report.dcm", "overview_sc.dcm"} <= set(found)
     assert all(found.values())
     assert not Path(host.slicer.dicomDatabase.databaseDirectory).is_relative_to(tmp_path)
-    said = a_read_panel.ui.statusLabel.text
-    assert "Saved in" in said
-    assert "DICOM database as well" in said
+    shown = a_read_panel.ui.statusLabel.text
+    assert "Saved in" in shown
+    assert "DICOM database as well" in shown
 
 
 def test_without_the_tick_the_database_gets_nothing(host, saved):
@@ -118,11 +118,11 @@ def test_what_the_database_does_not_accept_is_reported_once_and_is_in_the_folder
 
     monkeypatch.setattr(host.slicer.dicomDatabase, "insert", partly)
     folder = save_with_database(a_read_panel, tmp_path)
-    said = a_read_panel.ui.statusLabel.text
-    assert "Saved in" in said
-    assert "lacks" in said
-    assert "report.dcm" in said
-    assert str(folder / "dicom") in said
+    shown = a_read_panel.ui.statusLabel.text
+    assert "Saved in" in shown
+    assert "lacks" in shown
+    assert "report.dcm" in shown
+    assert str(folder / "dicom") in shown
     assert (folder / "dicom" / "report.dcm").is_file()
     assert (folder / "lesions.csv").is_file()
     assert not host.dialogs

@@ -1,4 +1,4 @@
-"""The module that teaches, in the test host: the whole circle in little, and what may go wrong in it."""
+"""The training module in the test host: the whole cycle with small data, and what may fail in it."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ LONGEST_BLOCK, LONGEST_STORING = 0.5, 1.0
 
 
 def waited_for_processor():
-    """Seconds that this thread was ready to run while others ran: not its own fault. Linux tells it."""
+    """Seconds that this thread was ready to run while others ran, as reported by Linux."""
     try:
         return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
     except OSError:
@@ -68,10 +68,10 @@ def collect(panel, folder, until):
 
 
 @pytest.mark.slow
-def test_segment_correct_collect_train_use_and_segment_again(host, a_read_panel, teaching, a_set, longest, until):
+def test_segment_correct_collect_train_use_and_segment_again(host, a_read_panel, training_panel, a_set, longest, until):
     reading, before = a_read_panel, a_read_panel.live.reading.mask.copy()
     erase(reading.live, 1)
-    panel = teaching()
+    panel = training_panel()
     ui = panel.ui
     assert ui.sceneTable.rowCount == 1
     ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
@@ -132,9 +132,9 @@ def steps_drawn(host):
 
 @pytest.mark.slow
 def test_a_training_outlives_the_panel_and_the_scene_and_continues_after_it_was_killed(
-    host, teaching, a_collected_set, longest
+    host, training_panel, a_collected_set, longest
 ):
-    panel = teaching()
+    panel = training_panel()
     start_training(panel, a_collected_set, "mine", 100000)
     longest(lambda: steps_drawn(host) > 3)
     job = panel.choices.node.job
@@ -145,7 +145,7 @@ def test_a_training_outlives_the_panel_and_the_scene_and_continues_after_it_was_
     assert panel.choices.node.job == job
     longest(lambda: steps_drawn(host) > 3)
     host.clear()
-    panel = teaching()
+    panel = training_panel()
     assert panel.choices.node.job == job
     longest(lambda: steps_drawn(host) > 3)
     assert panel.train.state == "running"
@@ -154,7 +154,7 @@ def test_a_training_outlives_the_panel_and_the_scene_and_continues_after_it_was_
     longest(lambda: panel.train.state == "interrupted")
     assert panel.ui.trainButton.text == "Resume"
     assert panel.ui.jobsTable.item(0, 1).text() == "Interrupted"
-    panel = teaching()
+    panel = training_panel()
     longest(lambda: panel.train.state == "interrupted")
     panel.ui.trainButton.click()
     longest(lambda: panel.train.state == "running" and panel.logic.job(job).status.step > 0)
@@ -169,8 +169,8 @@ def test_a_training_outlives_the_panel_and_the_scene_and_continues_after_it_was_
     assert panel.logic.jobs() == []
 
 
-def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_panel, teaching, tmp_path):
-    panel = teaching()
+def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_panel, training_panel, tmp_path):
+    panel = training_panel()
     ui = panel.ui
     ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
     ui.sceneTable.item(0, 2).setText("anna")
@@ -200,8 +200,10 @@ def test_what_was_chosen_survives_saving_and_loading_the_scene(host, a_read_pane
     assert (label.name, label.scan.name) == (before.name, before.scan.name)
 
 
-def test_outlines_that_do_not_lie_on_their_scan_are_refused_with_the_reason(host, a_read_panel, teaching, longest):
-    panel = teaching()
+def test_outlines_that_do_not_lie_on_their_scan_are_refused_with_the_reason(
+    host, a_read_panel, training_panel, longest
+):
+    panel = training_panel()
     node = a_read_panel.live.node
     mask = host.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "elsewhere")
     host.slicer.util.updateVolumeFromArray(mask, np.ones((1, 20, 20), np.uint8))
@@ -217,10 +219,10 @@ def test_outlines_that_do_not_lie_on_their_scan_are_refused_with_the_reason(host
     assert "does not lie on the scan" in panel.ui.gatherLabel.text
 
 
-def test_missing_packages_are_requested_at_the_first_action_and_reported(host, teaching):
+def test_missing_packages_are_requested_at_the_first_action_and_reported(host, training_panel):
     from slicerhost import pip
 
-    panel = teaching()
+    panel = training_panel()
     panel.gather.labelled.add("/some/studies")
     for button, package in ((panel.ui.checkButton, "matplotlib"), (panel.ui.gatherButton, "scipy")):
         pip.asked.clear()
@@ -235,11 +237,11 @@ def test_missing_packages_are_requested_at_the_first_action_and_reported(host, t
         assert not panel.logic.collector.busy
 
 
-def test_gathering_requires_nothing_that_only_a_training_needs(teaching, tmp_path, until, monkeypatch):
+def test_gathering_requires_nothing_that_only_a_training_needs(training_panel, tmp_path, until, monkeypatch):
     from slicerhost import pip
 
     write_labelled(tmp_path / "labelled" / "study", 0)
-    panel = teaching()
+    panel = training_panel()
     monkeypatch.setattr(pip, "pretend_missing", {"tensorflow", "onnx", "matplotlib", "scikit-image"})
     panel.gather.labelled.add(str(tmp_path / "labelled"))
     panel.ui.datasetPath.currentPath = str(tmp_path / "set")
@@ -248,18 +250,18 @@ def test_gathering_requires_nothing_that_only_a_training_needs(teaching, tmp_pat
     assert "labelled: 1 scan of 1 patient" in panel.ui.gatherLabel.text, panel.ui.statusLabel.text
 
 
-def test_the_share_of_patients_for_the_test_is_passed_on_and_nothing_for_that_of_before(teaching, monkeypatch):
-    panel, asked = teaching(), []
-    monkeypatch.setattr(panel.logic.collector, "start", lambda *given: asked.append(given[-1]))
+def test_the_share_of_patients_for_the_test_is_passed_on_and_nothing_for_that_of_before(training_panel, monkeypatch):
+    panel, requested = training_panel(), []
+    monkeypatch.setattr(panel.logic.collector, "start", lambda *given: requested.append(given[-1]))
     assert panel.ui.testShareBox.text == "as before (none at first)"
     panel.ui.gatherButton.click()
     panel.ui.testShareBox.setValue(20)
     panel.ui.gatherButton.click()
-    assert asked == [None, 0.2]
+    assert requested == [None, 0.2]
 
 
-def test_what_is_missing_is_reported_before_anything_starts(teaching, a_collected_set, longest):
-    panel = teaching()
+def test_what_is_missing_is_reported_before_anything_starts(training_panel, a_collected_set, longest):
+    panel = training_panel()
     ui = panel.ui
     ui.datasetPath.currentPath = ""
     ui.trainButton.click()
@@ -278,9 +280,9 @@ def test_what_is_missing_is_reported_before_anything_starts(teaching, a_collecte
 
 
 def test_the_most_instructive_scan_is_opened_with_a_proposal_corrected_and_added(
-    host, a_read_panel, teaching, a_collected_set, longest, until
+    host, a_read_panel, training_panel, a_collected_set, longest, until
 ):
-    reading, panel = a_read_panel, teaching()
+    reading, panel = a_read_panel, training_panel()
     ui = panel.ui
     ui.datasetPath.currentPath = str(a_collected_set)
     ui.rankModelSelector.setCurrentIndex(ui.rankModelSelector.findData("tiny"))
@@ -309,7 +311,7 @@ def test_the_most_instructive_scan_is_opened_with_a_proposal_corrected_and_added
 
 
 def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
-    panel, tiny_model, teaching, model_store, tmp_path
+    panel, tiny_model, training_panel, model_store, tmp_path
 ):
     import shutil
     from dataclasses import replace
@@ -324,7 +326,7 @@ def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
     )
     card = read_model(made).card
     update_card(read_model(made), replace(card, name="weaker", metrics={COMPARISON: found.to_dict()}))
-    training = teaching()
+    training = training_panel()
     ui = training.ui
     training.result.show(made)
     assert "weaker is worse than thorax 1" in ui.verdictLabel.text
@@ -346,8 +348,8 @@ def test_a_worse_model_is_used_only_by_insisting_and_travels_as_one_file(
     assert "broken.spectmodel.zip is not a model file" in ui.resultLabel.text
 
 
-def test_the_plots_of_the_panel_show_its_own_curves_and_none_after_they_were_forgotten(host, teaching):
-    curves = teaching().train.curves
+def test_the_plots_of_the_panel_show_its_own_curves_and_none_after_they_were_forgotten(host, training_panel):
+    curves = training_panel().train.curves
     curves.show([(1, 0.5), (2, 0.4)], [(2, 0.1)])
     own = {name: view.drawn for name, view in curves.views.items()}
     assert [chart.GetNumberOfPlotSeriesNodes() for chart in own.values()] == [2, 2]
@@ -367,9 +369,9 @@ def test_the_modules_own_test_passes_in_the_host(host):
 
 
 def test_outlines_that_leave_the_scene_while_they_are_gathered_are_reported(
-    host, a_read_panel, teaching, longest, tmp_path
+    host, a_read_panel, training_panel, longest, tmp_path
 ):
-    panel = teaching()
+    panel = training_panel()
     name = a_read_panel.live.node.GetName()
     panel.ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
     panel.ui.datasetPath.currentPath = str(tmp_path / "set")

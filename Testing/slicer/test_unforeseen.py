@@ -1,4 +1,4 @@
-"""Errors nobody foresaw, in both modules: they are told with a log to copy, and the panel can be used again."""
+"""Unexpected errors, in both modules: they are reported with a log to copy, and the panel can be used again."""
 
 import importlib
 import sys
@@ -82,8 +82,8 @@ def test_every_button_of_the_reading_module_reports_an_error_once(
     assert host.slicer.app.paused == 0
 
 
-def test_an_error_in_the_training_module_is_reported_once_and_ends_what_waits(host, teaching, broken, until):
-    panel = teaching()
+def test_an_error_in_the_training_module_is_reported_once_and_ends_what_waits(host, training_panel, broken, until):
+    panel = training_panel()
     panel.gather.call.started("Looking through the folders...")
     broken(panel.logic.collector, "step")
     panel.logic.startTimer()
@@ -154,8 +154,8 @@ def test_the_segment_editor_gets_its_node_before_its_scene(panel):
     assert not panel.ui.segmentEditor.unorderedEffects
 
 
-def test_plot_views_belong_to_the_module(host, teaching):
-    panel = teaching()
+def test_plot_views_belong_to_the_module(host, training_panel):
+    panel = training_panel()
     panel.train.curves.show([(1, 0.5), (2, 0.4)], [(1, 0.1)])
     views = host.slicer.util.getNodesByClass("vtkMRMLPlotViewNode")
     ours = [view for view in views if view.GetSingletonTag() and "SpectBoneMetSegTraining" in view.GetSingletonTag()]

@@ -1,4 +1,4 @@
-"""What the panel of the test host says: in its own words, about what it does, and never nothing."""
+"""What the panel of the test host says: with its own terms, about what it does, and always something."""
 
 import re
 import sys
@@ -17,7 +17,7 @@ pytest_plugins = ["slicerhost.fixtures"]
 
 @pytest.fixture
 def silent_scan(tmp_path):
-    """The sample study without a word about its sides."""
+    """The sample study without its sides."""
     dataset = pydicom.dcmread(SAMPLE)
     for item in dataset.DetectorInformationSequence:
         del item.ViewCodeSequence
@@ -48,9 +48,9 @@ def test_no_sentence_of_the_library_names_an_option(host):
     library = Path(__file__).resolve().parents[2] / "SpectBoneMetSeg" / "SpectBoneMetSegLib"
     below = [path for path in library.rglob("*.py") if "cli" not in path.parts]
     assert len(below) > 50
-    said = re.findall(r'"([^"\n]*--[a-z][^"\n]*)"', "\n".join(path.read_text() for path in below))
-    # A command of its own is said as such.
-    assert not [sentence for sentence in said if not sentence.startswith("models --export-onnx")]
+    texts = re.findall(r'"([^"\n]*--[a-z][^"\n]*)"', "\n".join(path.read_text() for path in below))
+    # A command of its own is shown as such.
+    assert not [sentence for sentence in texts if not sentence.startswith("models --export-onnx")]
 
 
 def test_a_scan_without_sides_is_loaded_after_the_user_entered_them(host, panel, silent_scan):
@@ -84,7 +84,7 @@ def test_a_picture_without_a_pixel_size_is_loaded_after_the_user_entered_it(pane
     panel.ui.pixelSizeBox.setValue(4.8)
     panel.ui.loadButton.click()
     assert panel._parameterNode.anteriorVolume.GetSpacing()[:2] == (4.8, 4.8)
-    # Told before anybody looks at the sides.
+    # Reported before the sides are determined.
     assert "check left and right" in panel.ui.warningLabel.text
     assert panel.ui.warningLabel.isVisibleTo(panel.parent)
     assert panel._parameterNode.posteriorVolume is None
@@ -160,17 +160,19 @@ def test_saving_asks_for_a_folder_and_a_folder_that_cannot_be_written_is_reporte
 
 def test_reset_asks_before_work_is_lost(host, a_read_panel, monkeypatch):
     panel, answers = a_read_panel, iter((False, True))
-    asked = []
+    requested = []
     monkeypatch.setattr(type(host.slicer.app), "testingEnabled", lambda self: False)
-    monkeypatch.setattr(host.slicer.util, "confirmOkCancelDisplay", lambda text: (asked.append(text), next(answers))[1])
+    monkeypatch.setattr(
+        host.slicer.util, "confirmOkCancelDisplay", lambda text: (requested.append(text), next(answers))[1]
+    )
     panel.ui.thresholdSlider.value = 0.6
     panel.ui.resetButton.click()
-    assert asked == []
+    assert requested == []
     assert panel.ui.thresholdSlider.value == 0.5
     erase(panel.live, 1)
     rows = table_of(panel, 0, 1)
     panel.ui.resetButton.click()
-    assert len(asked) == 1
+    assert len(requested) == 1
     assert table_of(panel, 0, 1) == rows
     panel.ui.resetButton.click()
     assert not panel.live.edited
@@ -225,7 +227,7 @@ def test_what_looks_like_no_whole_body_is_read_when_the_user_insists(host, panel
     until(lambda: not panel.logic.busy)
     assert panel.live is not None
     assert "it was read anyway" in ui.warningLabel.text
-    # Another scan is looked at anew.
+    # Another scan is checked again.
     ui.scanPath.currentPath = str(SAMPLE)
     ui.loadButton.click()
     assert not ui.readAnywayCheckBox.checked

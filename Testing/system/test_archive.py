@@ -144,7 +144,7 @@ def make_archive(root: Path) -> None:
     (root / "DICOMDIR").write_bytes(b"x" * 200)
 
 
-#: case: (input, views, what its warnings say, in this order), as the table tells them.
+#: case: (input, views, what its warnings say, in this order), as in the table.
 READ: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "P01": ("P01", BOTH, ()),
     "early": ("P02/early/IM0001", BOTH, ()),

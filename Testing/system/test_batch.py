@@ -1,4 +1,4 @@
-"""Many studies in a folder: every one is read once, failures stand alone, a broken-off run goes on."""
+"""Many studies in a folder: every one is read once, failures are separate, an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def batch(archive, output, tiny, *more):
 
 def test_every_study_is_read_and_failures_are_listed(archive, tmp_path, tiny, capsys):
     assert batch(archive, tmp_path / "out", tiny, "--json") == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (len(told["studies"]), told["failed"]) == (3, 1)
+    reported = json.loads(capsys.readouterr().out)
+    assert (len(reported["studies"]), reported["failed"]) == (3, 1)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "study two", *TABLES, ".batch"}
     with (tmp_path / "out" / "failures.csv").open() as file:
         assert [Path(row["input"]).name for row in csv.DictReader(file)] == ["broken.dcm"]
@@ -70,10 +70,10 @@ def test_a_failed_second_reading_keeps_the_first_result_and_says_so(archive, tmp
     (archive / "one.dcm").write_bytes(b"nothing")
     assert main(["batch", str(archive), "--output", str(out), "--model", str(tiny), "--again"]) == 1
     assert (out / "one" / "receipt.json").read_bytes() == first
-    said = f"The result of an earlier run stays in {out / 'one'}."
-    assert said in capsys.readouterr().err
+    printed = f"The result of an earlier run stays in {out / 'one'}."
+    assert printed in capsys.readouterr().err
     rows = (out / "failures.csv").read_text(encoding="utf-8").splitlines()
-    assert [said in row for row in rows if "one.dcm" in row] == [True]
+    assert [printed in row for row in rows if "one.dcm" in row] == [True]
 
 
 def test_results_inside_the_archive_are_no_study(archive, tiny, capsys):
@@ -135,8 +135,8 @@ def test_another_patients_file_of_the_same_name_replaces_nothing(tmp_path, tiny,
     first, second = sorted(out.iterdir(), key=lambda path: len(path.name))
     assert first.name == "scan"
     assert re.fullmatch("scan-[0-9a-f]{6}", second.name)
-    told = [json.loads((folder / "receipt.json").read_text())["study_instance_uid"] for folder in (first, second)]
-    assert told == ["1.2.1", "1.2.2"]
+    reported = [json.loads((folder / "receipt.json").read_text())["study_instance_uid"] for folder in (first, second)]
+    assert reported == ["1.2.1", "1.2.2"]
     both = [str(tmp_path / folder / "scan.dcm") for folder in ("b", "a")]
     assert main(["segment", *both, "--output", str(out), "--model", str(tiny)]) == 0
     assert len(list(out.iterdir())) == 2

@@ -1,4 +1,4 @@
-"""What goes wrong in the middle of a run: nothing is half-written, lost, or read twice."""
+"""What fails in the middle of a run: nothing is half-written, lost, or read twice."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def contents(output: Path) -> dict[str, bytes]:
     for path in sorted(path for path in output.rglob("*") if path.is_file() and ".batch" not in path.parts):
         found[str(path.relative_to(output))] = path.read_bytes()
         if path.name == "receipt.json":
-            told = json.loads(path.read_text(encoding="utf-8"))
-            found[str(path.relative_to(output))] = json.dumps({**told, "seconds": {}}).encode()
+            reported = json.loads(path.read_text(encoding="utf-8"))
+            found[str(path.relative_to(output))] = json.dumps({**reported, "seconds": {}}).encode()
     return found
 
 
@@ -225,7 +225,7 @@ def test_a_run_killed_at_fifty_random_moments_ends_with_the_same_bytes(archive, 
 
 
 def without_states(found: dict[str, bytes]) -> dict[str, bytes]:
-    """Without the tables, which tell what was read when."""
+    """Without the tables, which record what was read when."""
     return {name: each for name, each in found.items() if name not in ("batch.csv", "manifest.csv", "summary.html")}
 
 

@@ -19,7 +19,7 @@ def catalogue():
 
 @pytest.fixture
 def copy(catalogue, tmp_path):
-    """The files that the index looks at."""
+    """The files that the index checks."""
     for name in ("SpectBoneMetSeg.json", "CMakeLists.txt", "LICENSE", catalogue.ICON, *catalogue.SCREENSHOTS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -47,12 +47,12 @@ def test_a_repository_of_another_name_and_an_unknown_property_are_reported(catal
     catalogue.set_address(copy, "https://github.com/someone/bonescan")
     entry = copy / "SpectBoneMetSeg.json"
     entry.write_text(entry.read_text(encoding="utf-8").replace('"tier"', '"colour"'), encoding="utf-8")
-    told = " ".join(catalogue.findings(copy))
-    assert "begin with Slicer" in told
-    assert "colour" in told
+    reported = " ".join(catalogue.findings(copy))
+    assert "begin with Slicer" in reported
+    assert "colour" in reported
 
 
-#: As the index's own: a file that lies elsewhere than beside the others is passed over.
+#: As the index's own: a file that does not lie next to the others is skipped.
 INDEX_SCRIPT = """
 import os, sys
 own = [name for name in sys.argv[1:] if os.path.dirname(name) == "" and os.path.isfile(name)]

@@ -82,11 +82,11 @@ def test_data_sets(tmp_path, name):
     from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
     from SpectBoneMetSegTrainingLib.training.setup.cases import training_and_validation
 
-    sound = {"dataset.json": {"numTraining": 0}, "splits.json": {"folds": []}}
+    intact = {"dataset.json": {"numTraining": 0}, "splits.json": {"folds": []}}
     (tmp_path / "instances").mkdir()
 
     def read(path: Path) -> None:
-        for other, value in sound.items():
+        for other, value in intact.items():
             (tmp_path / other).write_text(json.dumps(value), encoding="utf-8")
         (tmp_path / name).write_bytes(path.read_bytes())
         cases_of(tmp_path, "train")

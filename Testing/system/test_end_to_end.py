@@ -88,15 +88,15 @@ def test_most_lesions_of_the_sample_study_are_found(sample):
 
 
 def test_the_receipt_records_what_was_read_and_how(sample):
-    told = receipt(sample)
+    reported = receipt(sample)
     header = pydicom.dcmread(SAMPLE, stop_before_pixels=True)
-    assert told["inputs"][0]["sop_instance_uid"] == header.SOPInstanceUID
-    assert len(told["inputs"][0]["sha256"]) == len(told["model"]["sha256"]) == 64
-    assert told["device"]
-    assert told["engine"] == "onnx"
-    assert set(told["crop"]) >= {"rows", "columns", "confidence"}
-    assert told["crop"]["rows"][1] - told["crop"]["rows"][0] == 256
-    assert {"network", "crop", "delineate"} <= set(told["seconds"])
+    assert reported["inputs"][0]["sop_instance_uid"] == header.SOPInstanceUID
+    assert len(reported["inputs"][0]["sha256"]) == len(reported["model"]["sha256"]) == 64
+    assert reported["device"]
+    assert reported["engine"] == "onnx"
+    assert set(reported["crop"]) >= {"rows", "columns", "confidence"}
+    assert reported["crop"]["rows"][1] - reported["crop"]["rows"][0] == 256
+    assert {"network", "crop", "delineate"} <= set(reported["seconds"])
 
 
 def test_reading_twice_gives_the_same_masks(sample, tmp_path):
@@ -110,10 +110,10 @@ def test_the_real_scan_gives_every_file_of_a_single_view(real_scan, tmp_path, ca
     assert main(["segment", str(real_scan), "--output", str(tmp_path), "--json"]) == 0
     folder = tmp_path / "JPEG-LL"
     assert {path.name for path in folder.iterdir()} == BOTH_VIEWS - {"mask_posterior.nrrd", "regions_posterior.nrrd"}
-    told = receipt(folder)
-    assert told["aggregated"] is False
-    assert told["crop"]["confidence"] > 0.5
-    assert abs(told["crop"]["rows"][0] - 145) < 20
+    reported = receipt(folder)
+    assert reported["aggregated"] is False
+    assert reported["crop"]["confidence"] > 0.5
+    assert abs(reported["crop"]["rows"][0] - 145) < 20
     assert json.loads(capsys.readouterr().out)["failed"] == 0
 
 
@@ -121,9 +121,9 @@ def test_the_real_scan_gives_every_file_of_a_single_view(real_scan, tmp_path, ca
 def test_the_whole_body_is_read_by_either_model_and_only_the_one_trained_on_thoraxes_warns(model, tmp_path):
     named = ["--model", model] if model else []
     assert main(["segment", str(SAMPLE), "--output", str(tmp_path), "--region", "whole-body", *named]) == 0
-    told = receipt(tmp_path / "simulated_scan")
-    assert told["crop"]["rows"] == [0, 1024]
-    assert any("trained on the thorax" in note for note in told["warnings"]) == (model == "thorax")
+    reported = receipt(tmp_path / "simulated_scan")
+    assert reported["crop"]["rows"] == [0, 1024]
+    assert any("trained on the thorax" in note for note in reported["warnings"]) == (model == "thorax")
 
 
 def test_a_manual_box_overrides_the_cropping(tmp_path):
@@ -232,8 +232,8 @@ def test_a_disk_that_fills_up_ends_any_command_in_one_sentence(monkeypatch, caps
 
     monkeypatch.setattr("SpectBoneMetSegLib.model.store.list_models", full)
     assert main(["models"]) == 1
-    told = capsys.readouterr().err
-    assert told == (
+    reported = capsys.readouterr().err
+    assert reported == (
         "spectbonemetseg: run/checkpoint.npz: No space left on device; check the space on the disk and your rights.\n"
     )
 
@@ -256,10 +256,10 @@ def test_memory_that_does_not_suffice_ends_any_command_in_one_sentence(monkeypat
 
     monkeypatch.setattr("SpectBoneMetSegLib.model.store.list_models", too_much)
     assert main(["models"]) == 1
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert "not enough memory" in told[0]
-    assert "--patch" in told[0]
+    reported = capsys.readouterr().err.splitlines()
+    assert len(reported) == 1
+    assert "not enough memory" in reported[0]
+    assert "--patch" in reported[0]
 
 
 def test_two_inputs_of_one_name_are_refused(tmp_path, capsys):

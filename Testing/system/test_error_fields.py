@@ -1,4 +1,4 @@
-"""Errors of the libraries speak no front end's language: they name fields, each an option of the command line."""
+"""Errors of the libraries are independent of the front end: they name fields, each an option of the command line."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def commands():
 def test_no_error_of_the_libraries_names_options_or_commands_in_its_sentence():
     found = list(errors())
     assert len(found) > 100
-    said = [where for where, call in found if re.search(r"--[a-z]|spectbonemetseg [a-z]", texts(call.args[0]))]
-    assert not said
+    printed = [where for where, call in found if re.search(r"--[a-z]|spectbonemetseg [a-z]", texts(call.args[0]))]
+    assert not printed
 
 
 def test_every_field_that_an_error_names_is_an_option_of_a_command(commands):
@@ -72,5 +72,5 @@ def test_an_error_of_usage_keeps_the_fields_and_ends_with_2(monkeypatch, capsys)
 
     monkeypatch.setattr("SpectBoneMetSegLib.model.store.list_models", refuse)
     assert main(["models"]) == 2
-    told = capsys.readouterr().err
-    assert told == "spectbonemetseg: No such model; choose another (--export-onnx, `spectbonemetseg models`).\n"
+    reported = capsys.readouterr().err
+    assert reported == "spectbonemetseg: No such model; choose another (--export-onnx, `spectbonemetseg models`).\n"

@@ -1,4 +1,4 @@
-"""No package imports one above it, and no two import each other: the order stands here and nowhere else.
+"""No package imports one above it, and no two import each other: the order is defined here and nowhere else.
 
 Every import counts, also one inside a function or for types only.
 """
@@ -17,7 +17,7 @@ LIBRARIES = {
     "SpectBoneMetSegLib": ROOT / "SpectBoneMetSeg" / "SpectBoneMetSegLib",
     "SpectBoneMetSegTrainingLib": ROOT / "SpectBoneMetSegTraining" / "SpectBoneMetSegTrainingLib",
 }
-#: From the ground up; a package imports only what stands before it. "(front)" is the library's own __init__.
+#: Lowest first; a package imports only what is listed before it. "(front)" is the library's own __init__.
 ORDER = {
     "SpectBoneMetSegLib": (
         *("_version", "common", "scan", "loading", "model", "lesions", "quantification"),
@@ -39,7 +39,7 @@ ORDER = {
         ),
     ),
 }
-#: Libraries from the ground up: training imports reading, never the other way.
+#: Libraries, lowest first: training imports reading, never the other way.
 LIBRARY_ORDER = tuple(ORDER)
 MOST_LINES = 400
 MOST_MODULES = 15
@@ -71,7 +71,7 @@ def imports_of(name: str, text: str, known: set[str], *, package: bool) -> Itera
 
 
 def floor_of(name: str) -> tuple[int, int] | None:
-    """(library, place in its order) of a module; None for a package that only holds others."""
+    """(library, position in its order) of a module; None for a package that only holds others."""
     library, _, rest = name.partition(".")
     order = ORDER[library]
     for place, package in enumerate(order):
@@ -93,13 +93,13 @@ def arrows(names: dict[str, Path]) -> set[tuple[str, str]]:
 
 def upward(found: set[tuple[str, str]]) -> list[str]:
     """The imports of a higher package by a lower one, as text."""
-    told = []
+    reported = []
     for importing, imported in sorted(found):
         low, high = floor_of(importing), floor_of(imported)
-        # The bare name of a library is a folder's name for whoever looks for files beside it.
+        # The bare name of a library is a folder's name for code that searches files next to it.
         if low and high and high > low and "." in imported:
-            told.append(f"{importing} imports {imported}, which stands above it")
-    return told
+            reported.append(f"{importing} imports {imported}, which stands above it")
+    return reported
 
 
 def circles(found: set[tuple[str, str]]) -> list[str]:

@@ -58,10 +58,12 @@ def sample():
 
 def by_dimse(orthanc, web, parcels):
     place = Destination(orthanc.title, "127.0.0.1", orthanc.dicom)
-    told: list[str] = []
-    outcome = send([item for item in parcels if item.file != SAMPLE], place, "READER", told.append, threading.Event())
+    reported: list[str] = []
+    outcome = send(
+        [item for item in parcels if item.file != SAMPLE], place, "READER", reported.append, threading.Event()
+    )
     assert (outcome.interruption, outcome.refused) == ("", {})
-    assert outcome.stored == told
+    assert outcome.stored == reported
     # The scan as a camera sends it: compressed, which results never are.
     (answer,) = store(orthanc.dicom, pydicom.dcmread(SAMPLE), calling="CAMERA", called=orthanc.title)
     assert answer.Status == 0
@@ -169,12 +171,12 @@ def test_a_receiver_reads_what_orthanc_sends_and_returns_the_results(orthanc, we
     assert process.wait(30) == 0
     assert len(orthanc.ask("/instances")) == 6
     assert (case / "receipt.json").stat().st_mtime_ns == before
-    said = (tmp_path / "log").read_text()
-    assert said.count("sent 5 of 5 objects") == 1
-    assert said.count("complete with") == 1
+    printed = (tmp_path / "log").read_text()
+    assert printed.count("sent 5 of 5 objects") == 1
+    assert printed.count("complete with") == 1
     name = str(pydicom.dcmread(SAMPLE).PatientName)
     assert name
-    assert name not in said
+    assert name not in printed
 
 
 def test_a_receiver_that_is_killed_while_it_reads_reads_the_study_after_a_restart(orthanc, web, serve, tmp_path):

@@ -21,11 +21,11 @@ def test_the_examples_of_the_pages_run(tmp_path, monkeypatch, capsys, page):
     monkeypatch.chdir(tmp_path)
     for example in examples:
         exec(compile(example, page, "exec"), {})
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     if page == "README.md":
         assert (tmp_path / "results" / "simulated_scan" / "receipt.json").is_file()
     else:
-        assert "areas of abnormal uptake in the thorax box" in told
+        assert "areas of abnormal uptake in the thorax box" in reported
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,13 @@ from support.labels import maps_of, read
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
-ASKED = ["--region", "whole-body", "--dicom", "--report"]
+REQUESTED = ["--region", "whole-body", "--dicom", "--report"]
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    assert main(["segment", str(SAMPLE), "--output", str(folder), *ASKED]) == 0
+    assert main(["segment", str(SAMPLE), "--output", str(folder), *REQUESTED]) == 0
     return folder / "simulated_scan"
 
 
@@ -67,9 +67,9 @@ def test_pictures_have_their_files_and_one_sentence_for_dicom(tiny, tmp_path, ca
     Image.fromarray(counts).save(tmp_path / "scan.png")
     further = ["--dicom", "--json", "--views", "anterior", "--model", str(tiny)]
     status = main(["segment", str(tmp_path / "scan.png"), "--output", str(tmp_path / "out"), *further])
-    told = capsys.readouterr()
-    assert status == 0, told.err
-    (study,) = json.loads(told.out)["studies"]
+    reported = capsys.readouterr()
+    assert status == 0, reported.err
+    (study,) = json.loads(reported.out)["studies"]
     assert [note for note in study["warnings"] if note.startswith("No DICOM results: ")]
     assert not (Path(study["folder"]) / "dicom").exists()
     assert (Path(study["folder"]) / "overview.png").is_file()
@@ -96,11 +96,11 @@ def test_nothing_that_is_printed_or_written_outside_dicom_names_the_patient(tiny
         setattr(dataset, keyword, value)
     dataset.save_as(tmp_path / "scan.dcm")
     out = tmp_path / "out"
-    asked = ["--output", str(out), "--model", str(tiny), "--report", "--dicom", "--de-identify", "--json"]
-    assert main(["segment", str(tmp_path / "scan.dcm"), *asked]) == 0
-    told = capsys.readouterr()
+    requested = ["--output", str(out), "--model", str(tiny), "--report", "--dicom", "--de-identify", "--json"]
+    assert main(["segment", str(tmp_path / "scan.dcm"), *requested]) == 0
+    reported = capsys.readouterr()
     words = ["Geheim", "Gisela", "PID-4711", "19380217"]
-    assert [word for word in words if word in told.out + told.err] == []
+    assert [word for word in words if word in reported.out + reported.err] == []
     files = [path for path in out.rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"report.pdf", "receipt.json", "measurements_sr.dcm", "lesions.csv"}
     assert [(path.name, word) for path in files for word in words if word.encode() in path.read_bytes()] == []

@@ -37,7 +37,7 @@ class VerifyCommand:
             print_json(asdict(verdict))
             return 0 if verdict.holds else 1
         for each in verdict.differences:
-            print(each.told, file=sys.stderr)
+            print(each.message, file=sys.stderr)
         for name, fact in verdict.facts.items():
             print(f"{name}: {fact}", file=sys.stderr)
         exactly = ", to the pixel" if verdict.same_bytes else ""

@@ -31,10 +31,10 @@ PROBABILITY_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference from the receipt or its files: `what` differs, in a word, and a sentence for the user in `told`."""
+    """A difference from the receipt or its files: `what` differs, and a sentence for the user in `message`."""
 
     what: str
-    told: str
+    message: str
 
 
 @dataclass(frozen=True)

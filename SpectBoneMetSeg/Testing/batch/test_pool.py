@@ -138,5 +138,5 @@ def test_a_case_that_hangs_is_ended_while_the_others_still_deliver(pool, tmp_pat
     names = ["hangs", *(f"slow{number}" for number in range(60))]
     cases = [Case(Path(name), tmp_path / name) for name in names]
     order = [cases[number].name for number, _ in pool(2, limit=0.7).results(cases)]
-    # What the hanging process had in hand comes long before the other one has read all of the rest.
+    # The cases of the hanging process are delivered long before the other one has read all of the rest.
     assert order.index("hangs") < len(names) - 10

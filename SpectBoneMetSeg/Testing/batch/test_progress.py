@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Half a minute passes with every look at the clock."""
+    """Half a minute passes between two readings of the clock."""
     ticking = count(0, 30)
     monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(ticking)))
 

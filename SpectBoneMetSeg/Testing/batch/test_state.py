@@ -1,4 +1,4 @@
-"""A run that others follow: how far it is stands in a file, whether it lives in its lock, and they may end it."""
+"""A run that other processes follow: its progress is in a file, its lock shows whether it is alive; they may end it."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.batch.state import StateFile, is_running, read_state, st
 from SpectBoneMetSegLib.cli.background import Archive, last_message, start_run
 from SpectBoneMetSegLib.common.errors import UserError
 
-#: A run that holds its lock, tells that it reads, and waits for the end.
+#: A run that holds its lock, reports that it reads, and waits for the request to end.
 RUN = """
 import sys, time
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_run_is_found_by_its_folder_and_ends_on_request(a_run):
     until(lambda: process.poll() is not None)
     assert not is_running(archive.output)
     assert last_message(archive.output) == "It waits."
-    # Nobody is asked any more: the number may be another process's by now.
+    # No request is sent any more: the number may be another process's by now.
     stop_run(archive.output, at_once=True)
 
 

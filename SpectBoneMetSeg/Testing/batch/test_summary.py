@@ -1,4 +1,4 @@
-"""The page about a run: numbers, histograms, what to look at first, failures, small pictures; and no other file."""
+"""The page about a run: numbers, histograms, what to check first, failures, small pictures; and no other file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`spectbonemetseg serve` from the shell: what it refuses, and that it ends when it is asked to."""
+"""`spectbonemetseg serve` from the shell: what it refuses, and that it ends on request."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def serve(folder, *more):
 )
 def test_what_makes_no_sense_is_reported_in_one_sentence_before_anything_is_made(tmp_path, capsys, more, sentence):
     assert main(serve(tmp_path, *more)) == 2
-    said = capsys.readouterr().err.strip()
-    assert sentence in said
-    assert "\n" not in said
+    printed = capsys.readouterr().err.strip()
+    assert sentence in printed
+    assert "\n" not in printed
     assert not (tmp_path / "spool").exists()
 
 
@@ -116,10 +116,10 @@ def test_a_camera_s_scan_is_read_as_by_segment_and_its_results_are_sent(tmp_path
             (tmp_path / "log").open("w+") as log,
             subprocess.Popen(command, stderr=log, stdout=subprocess.PIPE, text=True) as process,
         ):
-            said = (tmp_path / "log").read_text
+            printed = (tmp_path / "log").read_text
             try:
-                until(lambda: "Listening" in said(), 60)
-                port = int(re.search(r"127\.0\.0\.1:(\d+)", said())[1])
+                until(lambda: "Listening" in printed(), 60)
+                port = int(re.search(r"127\.0\.0\.1:(\d+)", printed())[1])
                 assert [answer.Status for answer in store(port, named, called="SPECTBONEMETSEG")] == [0]
                 until(lambda: len(archive.got) == 5, 300)
                 process.send_signal(signal.SIGTERM)
@@ -134,8 +134,8 @@ def test_a_camera_s_scan_is_read_as_by_segment_and_its_results_are_sent(tmp_path
     for name in ("mask.nrrd", "lesions.csv", "quantification.csv"):
         assert (case / name).read_bytes() == (tmp_path / "beside" / "simulated_scan" / name).read_bytes()
     # The patient is named in the images, and in what goes to the archive unless that is taken out.
-    told = [path for path in tmp_path.rglob("*") if path.is_file() and "studies" not in path.parts]
-    naming = {path.parent.name for path in told if b"Tell" in path.read_bytes() or b"MRN-0815" in path.read_bytes()}
+    reported = [path for path in tmp_path.rglob("*") if path.is_file() and "studies" not in path.parts]
+    naming = {path.parent.name for path in reported if b"Tell" in path.read_bytes() or b"MRN-0815" in path.read_bytes()}
     assert naming == (set() if more else {"dicom"})
     assert "Tell" not in out
 
@@ -157,9 +157,9 @@ def test_ended_while_it_reads_it_leaves_nothing_half_done_and_reads_the_study_at
         assert [answer.Status for answer in store(port, pydicom.dcmread(SAMPLE), called="SPECTBONEMETSEG")] == [0]
         until(lambda: "reading." in log.read_text())
         process.send_signal(signal.SIGTERM)
-        asked = time.monotonic()
+        requested = time.monotonic()
         assert process.wait(30) == 0
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - requested < 10
         assert log.read_text().splitlines()[-1].endswith("Ended.")
         assert "tried again" not in log.read_text()
         assert not list((tmp_path / "out").glob("study-*"))

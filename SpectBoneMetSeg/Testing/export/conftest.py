@@ -43,7 +43,7 @@ def with_names(folder: Path) -> None:
 
 
 def _regions(view) -> np.ndarray:
-    """The left half of the patient: pelvis in the lower half of the body, ribs above; spine beside them."""
+    """The left half of the patient: pelvis in the lower half of the body, ribs above; spine next to them."""
     rows, columns = view.shape
     numbers = np.zeros(view.shape, np.uint8)
     numbers[10 : rows // 3, 8:-8] = 57
@@ -110,8 +110,10 @@ def validate() -> Callable[[Path], list[str]]:
     def run(path: Path) -> list[str]:
         if shutil.which("dciodvfy") is None:
             pytest.skip("dciodvfy is not installed (Debian: dicom3tools)")
-        told = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
-        return [line for line in (told.stdout + told.stderr).splitlines() if line.startswith(("Error", "Abort"))]
+        reported = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
+        return [
+            line for line in (reported.stdout + reported.stderr).splitlines() if line.startswith(("Error", "Abort"))
+        ]
 
     return run
 
@@ -124,8 +126,8 @@ def dcmqi() -> Callable[..., str]:
         found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
         if found is None:
             pytest.skip("dcmqi is not installed (pip install dcmqi)")
-        told = subprocess.run([found, *arguments], capture_output=True, text=True)
-        assert told.returncode == 0, told.stdout + told.stderr
-        return told.stdout + told.stderr
+        reported = subprocess.run([found, *arguments], capture_output=True, text=True)
+        assert reported.returncode == 0, reported.stdout + reported.stderr
+        return reported.stdout + reported.stderr
 
     return run

@@ -1,4 +1,4 @@
-"""DICOM objects and report beside the result files: whole or not at all, and nobody named who must not be."""
+"""DICOM objects and report next to the result files: complete or not at all, without forbidden names."""
 
 import dataclasses
 import os
@@ -63,7 +63,7 @@ def a_reading_of_dicom(dicom_reading):
 
 @pytest.fixture
 def identity(patient_names):
-    """What could tell who the patient is; names in both orders."""
+    """What could identify the patient; names in both orders."""
     parts = [part for value in patient_names.values() for part in value.split("^")]
     return [*parts, "Gisela Geheim"]
 
@@ -140,7 +140,7 @@ def test_only_dicom_objects_that_are_filed_under_the_patient_name_him(a_reading_
     save_reading(a_reading_of_dicom, str(tmp_path / "case"), Outputs(dicom=True, report=True))
     found = names_found(tmp_path / "case", identity)
     assert set(found) == DICOM
-    # Who took the images stands in them; nothing of ours repeats it.
+    # The images name who acquired them; our objects do not repeat it.
     assert all("Bediener" not in hits for hits in found.values())
 
 

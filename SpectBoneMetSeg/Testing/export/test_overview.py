@@ -30,7 +30,7 @@ def strips(picture):
 
 
 def red_columns(panel):
-    """Where the outline's colour stands, as fractions of the panel's width."""
+    """Where the outline's colour is, as fractions of the panel's width."""
     values = panel.astype(int)
     red = (values[..., 0] > 150) & (values[..., 1] < 90) & (values[..., 2] < 90)
     return np.nonzero(red)[1] / panel.shape[1]
@@ -55,7 +55,7 @@ def test_enlarged_posterior_crop_is_the_same_part_of_the_patient(reading_factory
     top, first = overview.HEADER + overview.CAPTION, 4 * overview.MARGIN + 3 * body
     for left, edge in ((first, 8 - 2), (first + width + overview.MARGIN, 24 - 17)):
         panel = picture[top : top + overview.THORAX_HEIGHT, left : left + width]
-        # The number stands to the right of the outline, so only the left edge is the outline's own.
+        # The number is to the right of the outline, so only the left edge is the outline's own.
         assert red_columns(panel).min() == pytest.approx(edge / 22, abs=0.02)
 
 
@@ -183,7 +183,7 @@ def test_a_crowded_label_is_further_away_with_a_leader_to_its_outline():
 
 
 def test_the_whole_picture_is_as_approved(a_reading):
-    # Half size, so that another release's text rendering stays within the tolerance; golden/overview.png was looked at.
+    # Half size, so that another release's text rendering stays within the tolerance; golden/overview.png was inspected.
     picture = Image.fromarray(render_overview(a_reading))
     golden = Image.open(Path(__file__).parents[1] / "golden" / "overview.png").convert("RGB")
     small = np.asarray(picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BOX), np.float32)

@@ -16,7 +16,7 @@ from SpectBoneMetSegLib.export.table import COLUMNS
 from SpectBoneMetSegLib.quantification.as_dict import SCHEMA_VERSION
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
-#: What a number's name may end in, or hold, to tell its unit; the others are ratios and counts of things.
+#: What a number's name may end in, or hold, to state its unit; the others are ratios and counts of things.
 UNITS = ("_cm2", "_counts", "_counts_per_pixel", "_percent")
 WITHOUT_UNIT = {
     *("level", "ID", "bone", "side", "snomed_ct", "bones_with_shares", "seen_in", "lesions", "decision", "edited"),
@@ -41,7 +41,7 @@ def a_folder(reading_factory, tmp_path):
     return tmp_path / "case"
 
 
-def told(folder):
+def reported(folder):
     return json.loads((folder / "quantification.json").read_text(encoding="utf-8"))
 
 
@@ -68,18 +68,18 @@ def test_the_json_follows_its_schema_with_and_without_regions_and_in_a_box(readi
     }
     for name, reading in readings.items():
         save_reading(reading, str(tmp_path / name))
-        jsonschema.validate(told(tmp_path / name), schema)
+        jsonschema.validate(reported(tmp_path / name), schema)
 
 
 def test_a_number_without_a_reason_or_a_reason_with_a_number_breaks_the_schema(a_folder, schema):
-    wrong = told(a_folder)
+    wrong = reported(a_folder)
     wrong["scan"]["bone_scan_index"] |= {"percent": 1.5}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, schema)
 
 
 def test_schema_and_file_have_one_version(a_folder, schema):
-    assert schema["properties"]["schema_version"]["const"] == told(a_folder)["schema_version"] == SCHEMA_VERSION
+    assert schema["properties"]["schema_version"]["const"] == reported(a_folder)["schema_version"] == SCHEMA_VERSION
 
 
 def test_every_number_has_its_unit_in_its_name():
@@ -87,7 +87,7 @@ def test_every_number_has_its_unit_in_its_name():
 
 
 def test_table_and_json_hold_the_same_numbers(a_folder):
-    rows, found = rows_of(a_folder / "quantification.csv"), told(a_folder)
+    rows, found = rows_of(a_folder / "quantification.csv"), reported(a_folder)
     assert tuple(rows[0]) == QUANTITY_COLUMNS
     assert [row["level"] for row in rows] == ["scan", *["region"] * len(found["regions"]), *["lesion"] * 3]
     for row, lesion in zip(rows[-3:], found["lesions"], strict=True):
@@ -106,7 +106,7 @@ def test_lesions_table_names_bone_and_side(a_folder):
 
 def test_an_index_that_cannot_be_computed_is_no_number_anywhere(reading_factory, tmp_path):
     save_reading(with_regions(reading_factory, crop=ThoraxCrop((16, 56), (4, 44), 0.9)), str(tmp_path / "box"))
-    index = told(tmp_path / "box")["scan"]["bone_scan_index"]
+    index = reported(tmp_path / "box")["scan"]["bone_scan_index"]
     assert index["percent"] is None
     assert (index["computable"], bool(index["reason"]), bool(index["remedy"])) == (False, True, True)
     row = rows_of(tmp_path / "box" / "quantification.csv")[0]

@@ -1,4 +1,4 @@
-"""The colours of what became of a lesion, as people see them who lack a kind of cone."""
+"""The colours of the changes of a lesion, as seen by people who lack one type of cone."""
 
 import numpy as np
 from skimage.color import deltaE_ciede2000, rgb2lab

@@ -1,4 +1,4 @@
-"""The files of a comparison: one page that stands alone, a table and JSON with the same numbers; results read back."""
+"""The files of a comparison: one self-contained page, a table and JSON with the same numbers; results read back."""
 
 import csv
 import dataclasses
@@ -46,15 +46,15 @@ def test_the_page_is_self_contained_and_names_nothing_unescaped(a_folder):
 
 
 def test_table_and_json_agree(a_folder):
-    told = json.loads((a_folder / "comparison.json").read_text(encoding="utf-8"))
+    reported = json.loads((a_folder / "comparison.json").read_text(encoding="utf-8"))
     with (a_folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COMPARISON_COLUMNS
-    assert told["steps"][0] | {} == told["steps"][0]
-    assert (told["steps"][0]["new"], told["steps"][0]["stable"]) == (1, 1)
+    assert reported["steps"][0] | {} == reported["steps"][0]
+    assert (reported["steps"][0]["new"], reported["steps"][0]["stable"]) == (1, 1)
     listed = {(row["bone"], row["scan"]): row["change"] for row in rows}
     assert listed[("lumbar spine", "second")] == "new"
-    assert [scan["bone_scan_index_percent"] > 0 for scan in told["scans"]] == [True, True]
+    assert [scan["bone_scan_index_percent"] > 0 for scan in reported["scans"]] == [True, True]
 
 
 def test_a_folder_with_something_else_is_left_unchanged(tmp_path):
@@ -67,7 +67,7 @@ def test_a_folder_with_something_else_is_left_unchanged(tmp_path):
 
 @pytest.fixture
 def a_result(tmp_path):
-    """A result folder of a scan that lies beside it as NIfTI-free arrays would not: as NRRD views."""
+    """A result folder of a scan that is stored next to it as NRRD views."""
     import SimpleITK
 
     reading = make_body((*FEMUR, BOTH), (*SPINE, BOTH))

@@ -40,7 +40,7 @@ def schema():
     return found
 
 
-def told(folder, *readings):
+def reported(folder, *readings):
     save_comparison(compare(readings), folder)
     return json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
 
@@ -68,42 +68,44 @@ SCANS = {
 
 @pytest.mark.parametrize("readings", SCANS.values(), ids=SCANS)
 def test_the_json_follows_its_schema(tmp_path, schema, readings):
-    found = told(tmp_path / "out", *readings)
+    found = reported(tmp_path / "out", *readings)
     jsonschema.validate(found, schema)
     assert found["schema_version"] == SCHEMA_VERSION == schema["properties"]["schema_version"]["const"]
     assert len(found["steps"]) == len(found["scans"]) - 1
 
 
 def test_every_change_that_the_schema_knows_is_among_what_was_tried(tmp_path, schema):
-    found = told(tmp_path / "out", *SCANS["everything that can become of a lesion"])
+    found = reported(tmp_path / "out", *SCANS["everything that can become of a lesion"])
     changes = {point["change"] for lesion in found["lesions"] for point in lesion["scans"]}
     changes |= {
         point["change"]
-        for lesion in told(tmp_path / "other", *SCANS["one view less"])["lesions"]
+        for lesion in reported(tmp_path / "other", *SCANS["one view less"])["lesions"]
         for point in lesion["scans"]
     }
     steady = (dated(make_body((*FEMUR, BOTH)), "20240101"), dated(make_body((*FEMUR, BOTH)), "20240701"))
-    changes |= {point["change"] for lesion in told(tmp_path / "third", *steady)["lesions"] for point in lesion["scans"]}
+    changes |= {
+        point["change"] for lesion in reported(tmp_path / "third", *steady)["lesions"] for point in lesion["scans"]
+    }
     assert changes == set(schema["$defs"]["point"]["properties"]["change"]["enum"])
 
 
 @pytest.mark.parametrize(
     "break_it",
     [
-        lambda told: told["scans"][0].update(bone_scan_index_percent=None),
-        lambda told: told["scans"][0].update(bone_scan_index_not_computable_because="cut by the field"),
-        lambda told: told["steps"][0].update(new=-1),
-        lambda told: told["steps"][0].update(bones_in_place=1.2),
-        lambda told: told["lesions"][0]["scans"][0].update(change="progressive"),
-        lambda told: told["lesions"][0]["scans"][0].update(change="gone"),
-        lambda told: told["lesions"][0]["scans"][0].update(ids=[0]),
-        lambda told: told.update(patient="name"),
-        lambda told: told.pop("warnings"),
-        lambda told: told.update(schema_version="1.0"),
+        lambda reported: reported["scans"][0].update(bone_scan_index_percent=None),
+        lambda reported: reported["scans"][0].update(bone_scan_index_not_computable_because="cut by the field"),
+        lambda reported: reported["steps"][0].update(new=-1),
+        lambda reported: reported["steps"][0].update(bones_in_place=1.2),
+        lambda reported: reported["lesions"][0]["scans"][0].update(change="progressive"),
+        lambda reported: reported["lesions"][0]["scans"][0].update(change="gone"),
+        lambda reported: reported["lesions"][0]["scans"][0].update(ids=[0]),
+        lambda reported: reported.update(patient="name"),
+        lambda reported: reported.pop("warnings"),
+        lambda reported: reported.update(schema_version="1.0"),
     ],
 )
 def test_what_contradicts_itself_or_is_not_foreseen_breaks_the_schema(tmp_path, schema, break_it):
-    found = told(tmp_path / "out", *SCANS["everything that can become of a lesion"])
+    found = reported(tmp_path / "out", *SCANS["everything that can become of a lesion"])
     wrong = copy.deepcopy(found)
     wrong["lesions"] = [each for each in wrong["lesions"] if each["scans"][0]["ids"]]
     jsonschema.validate(wrong, schema)

@@ -45,13 +45,13 @@ def moved(reading, rows):
 
 
 class Heard:
-    """What a child tells."""
+    """The events that a child sends."""
 
     def __init__(self):
-        self.said = []
+        self.sent = []
 
     def send(self, event, **values):
-        self.said.append((event, values))
+        self.sent.append((event, values))
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,8 @@ def test_a_path_that_is_no_scan_ends_the_call_with_a_sentence(two, tmp_path):
     arguments |= {"engine": "auto", "device": "cpu"}
     run_action({"do": "compare", "arguments": arguments}, channel, ACTIONS)
     # Neither a result nor a scan.
-    assert [event for event, values in channel.said] == ["progress", "failed"]
-    assert str(tmp_path) in channel.said[-1][1]["message"]
+    assert [event for event, values in channel.sent] == ["progress", "failed"]
+    assert str(tmp_path) in channel.sent[-1][1]["message"]
 
 
 def test_a_saved_comparison_is_copied_completely_and_overwrites_nothing_else(two, tmp_path):

@@ -1,4 +1,4 @@
-"""How likely an area is one: from the card through a reading to its table, whatever a hand changed."""
+"""How likely an area is one: from the card through a reading to its table, also after manual edits."""
 
 from __future__ import annotations
 
@@ -92,15 +92,15 @@ def test_a_card_keeps_it_and_one_without_it_opens():
 
 
 def test_a_card_without_a_weight_for_other_areas_gives_them_no_weight():
-    told = HALF.to_dict()
-    del told["area"]["others"]
-    assert Confidence.from_dict(told) == HALF
+    reported = HALF.to_dict()
+    del reported["area"]["others"]
+    assert Confidence.from_dict(reported) == HALF
 
 
 def test_an_area_among_others_has_a_higher_confidence_if_the_model_was_calibrated_so(result):
     lesions = reading_at(result, 0.5, 0.0).lesions
-    sociable = Confidence((0.0,) * 6 + (1.0,))
-    alone, together = (with_confidence(own, sociable, 0.5) for own in (lesions[:1], lesions[:2]))
+    aware = Confidence((0.0,) * 6 + (1.0,))
+    alone, together = (with_confidence(own, aware, 0.5) for own in (lesions[:1], lesions[:2]))
     assert alone[0].confidence == pytest.approx(0.5)
     assert together[0].confidence == pytest.approx(2 / 3)
 

@@ -130,7 +130,7 @@ def test_no_lesions_give_no_measurements():
 def test_what_was_measured_before_changes_nothing_and_is_not_measured_again(monkeypatch):
     from SpectBoneMetSegLib.lesions import measurement
 
-    scan, known, asked = a_scan(), measurement.MeasurementCache(), []
+    scan, known, requested = a_scan(), measurement.MeasurementCache(), []
     first, second, third = (10, 5, 12, 8), (20, 5, 23, 8), (2, 3, 4, 6)
     probability = np.random.default_rng(0).random((30, 24)).astype(np.float32)
 
@@ -142,13 +142,13 @@ def test_what_was_measured_before_changes_nothing_and_is_not_measured_again(monk
         assert {**vars(one), "curve": None} == {**vars(other), "curve": None}
 
     outline = measurement.outline
-    monkeypatch.setattr(measurement, "outline", lambda mask: asked.append(mask.shape) or outline(mask))
+    monkeypatch.setattr(measurement, "outline", lambda mask: requested.append(mask.shape) or outline(mask))
     rounds = [(first, second), (third, first, second), (first, (20, 5, 23, 9)), (first, second)]
     new = []
     for boxes in rounds:
-        asked.clear()
+        requested.clear()
         found = measured(maps(*boxes), known)
-        new.append(len(asked))
+        new.append(len(requested))
         for one, other in zip(found, measured(maps(*boxes)), strict=True):
             assert_same(one, other)
     # What one round did not ask for is forgotten.

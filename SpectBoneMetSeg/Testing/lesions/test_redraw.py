@@ -196,8 +196,8 @@ def test_a_reviewed_reading_without_any_lesion_left_can_be_saved(a_result, tmp_p
 
 def test_decisions_and_classifications_reach_the_table_and_rejected_lesions_come_last(a_result, tmp_path):
     reading = reading_at(a_result, 0.4, 0.0)
-    said = {1: Review("rejected", "benign"), 2: Review("open", "equivocal"), 3: Review("accepted", "malignant")}
-    save_reading(reviewed(a_result, reading, said), str(tmp_path / "out"))
+    reviews = {1: Review("rejected", "benign"), 2: Review("open", "equivocal"), 3: Review("accepted", "malignant")}
+    save_reading(reviewed(a_result, reading, reviews), str(tmp_path / "out"))
     rows = table_of(tmp_path / "out")
     assert list(rows[0])[-2:] == ["decision", "classification"]
     assert [(row["ID"], row["decision"], row["classification"]) for row in rows] == [

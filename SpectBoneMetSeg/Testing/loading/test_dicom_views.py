@@ -76,8 +76,8 @@ def test_only_the_photopeak_window_is_read(tmp_path):
     assert "140 keV" in refusal(saved(ds, tmp_path / "b.dcm"))
 
 
-@pytest.mark.parametrize(("limits", "said"), [((50, 90), True), ((126, 154), False), ((None, None), False)])
-def test_a_single_window_without_140_kev_is_warned_about(tmp_path, limits, said):
+@pytest.mark.parametrize(("limits", "warned"), [((50, 90), True), ((126, 154), False), ((None, None), False)])
+def test_a_single_window_without_140_kev_is_warned_about(tmp_path, limits, warned):
     part, window = Dataset(), Dataset()
     if limits[0]:
         part.EnergyWindowLowerLimit, part.EnergyWindowUpperLimit = limits
@@ -87,7 +87,7 @@ def test_a_single_window_without_140_kev_is_warned_about(tmp_path, limits, said)
     expected = [
         "The only energy window of a.dcm (50-90 keV) misses the 140 keV of 99mTc: check that it is a bone scan."
     ]
-    assert list(warnings_) == (expected if said else [])
+    assert list(warnings_) == (expected if warned else [])
 
 
 @pytest.mark.parametrize("keyword", ["ImageID", "SeriesDescription", "ImageComments"])
@@ -199,7 +199,7 @@ def test_the_real_secondary_capture_is_read_and_its_assumed_side_is_reported():
     store = pytest.importorskip("data_store")
     path = Path(store.__path__[0]) / "data" / "JPEG-LL.dcm"
     assert pydicom.dcmread(path, stop_before_pixels=True).SOPClassUID == SecondaryCaptureImageStorage
-    # Nothing in this header names the side, and the format has no place for it.
+    # Nothing in this header names the side, and the format has no field for it.
     assert read_scan(path, views=["posterior"]).anterior is None
     assert not any("assumed to be anterior" in note for note in read_scan(path, views=["anterior"]).warnings)
     scan = read_scan(path)

@@ -195,9 +195,9 @@ def test_compressed_files_and_interfile_in_an_archive_are_reported_and_other_fil
         (tmp_path / "in" / name).write_bytes(b"whatever")
     (tmp_path / "in" / "bone.h33").write_bytes(b"!INTERFILE :=\r\n")
     (tmp_path / "in" / "bone.i33").write_bytes(b"\x01\x00" * 300)
-    told = {each.path.name: each.reason for each in find_scans(tmp_path / "in").left_out}
-    assert set(told) == {"study.zip", "scan.dcm.gz", "all.tar", "bone.h33"}
-    assert "Interfile" in told["bone.h33"]
+    reported = {each.path.name: each.reason for each in find_scans(tmp_path / "in").left_out}
+    assert set(reported) == {"study.zip", "scan.dcm.gz", "all.tar", "bone.h33"}
+    assert "Interfile" in reported["bone.h33"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="making links needs a right there")

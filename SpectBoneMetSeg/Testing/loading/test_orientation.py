@@ -172,7 +172,7 @@ def test_a_position_on_the_other_side_is_reported_by_name_where_no_direction_is_
     honest = nm_file(tmp_path / "a.dcm", list(person), DetectorInformationSequence=detectors)
     assert read_scan(honest).warnings == ()
     detectors[1].ImagePositionPatient = [-290.0, 0, 1150]
-    told = read_scan(nm_file(tmp_path / "b.dcm", list(person), DetectorInformationSequence=detectors)).warnings
-    assert len(told) == 1
-    assert "b.dcm" in told[0]
-    assert "posterior" in told[0]
+    reported = read_scan(nm_file(tmp_path / "b.dcm", list(person), DetectorInformationSequence=detectors)).warnings
+    assert len(reported) == 1
+    assert "b.dcm" in reported[0]
+    assert "posterior" in reported[0]

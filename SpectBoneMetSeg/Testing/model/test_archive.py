@@ -23,7 +23,7 @@ CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, st
 
 
 def write_model(folder: Path, name: str = "tiny", seed: int = 0) -> models.ModelFolder:
-    """A model whose weights fit no network, which nobody asks for here."""
+    """A model whose weights fit no network, which are not needed here."""
     folder.mkdir(parents=True)
     np.savez(folder / "weights.npz", kernel=np.random.default_rng(seed).random(50, dtype=np.float32))
     card = ModelCard(name, CONFIG, description="tiny", sha256=sha256_of(folder / "weights.npz"))

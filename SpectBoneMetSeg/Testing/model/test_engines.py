@@ -140,7 +140,7 @@ def test_gpu_that_fails_its_trial_run_is_replaced_by_the_cpu_with_a_warning(mode
 
 
 def test_device_is_read_from_the_result_not_from_the_wish(model, monkeypatch):
-    """TensorFlow silently places a network on the CPU when the GPU it was told to use does not exist."""
+    """TensorFlow silently places a network on the CPU when the GPU that it was configured to use does not exist."""
     if engines.import_tensorflow().config.list_physical_devices("GPU"):
         pytest.skip("this machine has a GPU")
     monkeypatch.setattr(engines, "_first_gpu", lambda tf: "Imaginary")

@@ -25,7 +25,7 @@ def a_bundle(a_reading, tmp_path_factory):
 
 @pytest.fixture
 def a_loaded_scene(a_scene, a_bundle, tmp_path):
-    # Outside the application nobody has given the scene a place to unpack bundles to.
+    # Outside the application the scene has no folder to unpack bundles to.
     cache = slicer.vtkCacheManager()
     cache.SetRemoteCacheDirectory(str(tmp_path))
     manager = slicer.vtkDataIOManager()

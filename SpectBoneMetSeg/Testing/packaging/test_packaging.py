@@ -53,7 +53,7 @@ macro(slicerMacroBuildScriptedModule)
   endforeach()
 endmacro()
 """
-#: Nothing is compiled, so that no compiler is looked for, which takes longer than all the rest.
+#: Nothing is compiled, so that no search for a compiler is needed, which takes longer than all the rest.
 HOST_PROJECT = """
 cmake_minimum_required(VERSION 3.16.3...3.31.0 FATAL_ERROR)
 project(Host NONE)
@@ -67,10 +67,10 @@ def tracked() -> list[str]:
     """The repository's files, also those that wait to be committed, without what git ignores."""
     command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        reported = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"git cannot say which files belong to {ROOT}: {error}")
-    return [name for name in told.split("\0") if name and (ROOT / name).is_file()]
+    return [name for name in reported.split("\0") if name and (ROOT / name).is_file()]
 
 
 def of_module(module: str, names: list[str]) -> set[str]:
@@ -167,7 +167,7 @@ def test_slicer_gets_every_file_of_the_modules(installed, names):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_patterns_of_slicers_build_match_every_file(module, tree, names):
-    # Where cmake is not installed this stands for the test above.
+    # Where cmake is not installed this replaces the test above.
     text = (ROOT / module / "CMakeLists.txt").read_text(encoding="utf-8").replace("${MODULE_NAME}", module)
     found: set[Path] = set()
     for kind, words in re.findall(r"^file\((GLOB|GLOB_RECURSE) \w+\s+([^)]*)\)", text, re.MULTILINE):
@@ -201,8 +201,8 @@ if "module" in sys.argv:
 def places(*folders: Path, module: bool) -> list[str]:
     """The shipped files that are found with the packages in `folders`, relative to the first one."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders)), "PYTHONDONTWRITEBYTECODE": "1"}
-    told = run(sys.executable, "-c", WHERE, *(["module"] if module else []), env=environment, cwd=folders[0])
-    found = [Path(line) for line in told.splitlines()]
+    reported = run(sys.executable, "-c", WHERE, *(["module"] if module else []), env=environment, cwd=folders[0])
+    found = [Path(line) for line in reported.splitlines()]
     assert all(path.is_file() for path in found)
     return [os.path.relpath(path, folders[0].resolve()).replace(os.sep, "/") for path in found]
 

@@ -1,4 +1,4 @@
-"""Every widget of a panel that shows nodes gets its scene from the panel: in Slicer only a connection hands it over."""
+"""Every widget of a panel that shows nodes gets its scene from the panel: in Slicer only a connection passes it on."""
 
 from pathlib import Path
 from xml.etree import ElementTree

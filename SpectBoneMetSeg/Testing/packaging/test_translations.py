@@ -81,7 +81,7 @@ def untranslated(source: str) -> list[str]:
 
 
 #: Not words of the interface: contributors are a name, DICOM has its own terms, a test's progress is for developers, a
-#: comparison's verdict is told in a sentence.
+#: comparison's verdict is shown in a sentence.
 ALLOWED = {
     # A command, not a sentence.
     "pip install",

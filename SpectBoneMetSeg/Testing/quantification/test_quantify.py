@@ -1,4 +1,4 @@
-"""Uptake, burden and index of a body whose figures can be reckoned by hand."""
+"""Uptake, burden and index of a body whose values can be computed by hand."""
 
 import dataclasses
 
@@ -69,7 +69,7 @@ def test_the_index_is_the_involved_share_times_the_weight(body):
 
 def test_a_weight_of_several_regions_is_divided_by_their_areas(body):
     found = quantify(body(((74, 80), (48, 52), BOTH)))
-    # In front the sternum hides half of the thoracic spine: the view from behind tells its area.
+    # In front the sternum hides half of the thoracic spine: the view from behind shows its area.
     total = 64 + 240 + 160 + 120
     lumbar = next(each for each in found.regions if each.region.name == "lumbar spine")
     assert lumbar.weight_percent == pytest.approx(8.3 * 160 / total)
@@ -124,7 +124,7 @@ def test_without_the_whole_skeleton_there_is_a_reason_and_a_remedy_and_no_number
 
 
 def cut_at(reading, row):
-    """The reading of a field that ends at a row; the matrix goes on without counts."""
+    """The reading of a field that ends at a row; the matrix continues without counts."""
     views = {name: view.counts.copy() for name, view in reading.scan.views.items()}
     for counts in views.values():
         counts[row:] = 0

@@ -65,8 +65,8 @@ def test_killed_again_and_again_it_loses_nothing_and_sends_nothing_twice(tmp_pat
             )
         finally:
             process.kill()
-            said = process.communicate()[0]
-    assert "Traceback" not in said
+            printed = process.communicate()[0]
+    assert "Traceback" not in printed
     results = {path.name for path in (tmp_path / "out").glob("study-*")}
     assert results == {study_key(study) for study in acknowledged}
     # Twice at most those whose answer the kill cut off.

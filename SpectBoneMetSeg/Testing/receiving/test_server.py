@@ -1,4 +1,4 @@
-"""Who may send what, and what is on the disk when a sender is told that it is stored."""
+"""Who may send what, and what is on the disk when a sender gets success."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def test_a_sender_that_is_accepted_gets_an_echo(spool):
 
 @pytest.mark.parametrize("titles", [{"calling": "STRANGER"}, {"called": "ANOTHER"}, {"calling": "camera"}])
 def test_an_unknown_sender_or_another_title_is_refused_and_reported(spool, titles):
-    told: list[str] = []
-    with receiver(spool, told) as port:
+    reported: list[str] = []
+    with receiver(spool, reported) as port:
         assert store(port, scan(), **titles) == []
     assert not images(spool)
-    assert any(line.startswith("Refused a connection from") for line in told)
+    assert any(line.startswith("Refused a connection from") for line in reported)
 
 
 def test_an_image_is_on_the_disk_before_its_sender_gets_success(spool, monkeypatch):
@@ -63,11 +63,11 @@ def test_an_image_is_on_the_disk_before_its_sender_gets_success(spool, monkeypat
 
 
 def test_nothing_on_the_disk_or_in_messages_names_the_patient(spool):
-    told: list[str] = []
-    with receiver(spool, told) as port:
+    reported: list[str] = []
+    with receiver(spool, reported) as port:
         store(port, scan())
     names = [str(path.relative_to(spool.folder)) for path in spool.folder.rglob("*")]
-    assert not any("Not" in text for text in (*names, *told))
+    assert not any("Not" in text for text in (*names, *reported))
     journal = spool.folder / "journal" / f"{study_key('1.2.3')}.json"
     assert NAME not in journal.read_text()
     assert not list(spool.incoming.iterdir())
@@ -98,14 +98,14 @@ def test_a_uid_that_is_a_path_leads_nowhere(spool, tmp_path, uid):
     ],
 )
 def test_what_is_no_planar_scan_is_skipped_with_a_warning_that_says_so(spool, sent, word):
-    told: list[str] = []
-    with receiver(spool, told) as port:
+    reported: list[str] = []
+    with receiver(spool, reported) as port:
         answers = store(port, sent, scan())
-        until(lambda: told)
+        until(lambda: reported)
     assert [answer.Status for answer in answers] == [0xB006, 0]
     assert word in answers[0].ErrorComment
-    assert word in told[0]
-    assert "1 kept" in told[0]
+    assert word in reported[0]
+    assert "1 kept" in reported[0]
     assert len(images(spool)) == 1
     assert not list(spool.incoming.iterdir())
 
@@ -159,7 +159,7 @@ def test_a_disk_without_space_is_no_success(spool, monkeypatch):
 
 
 def raw(port, announced: int) -> bytes:
-    """What comes back from a connection that announces a piece of some length and goes on sending it."""
+    """What comes back from a connection that announces a piece of some length and continues to send it."""
     with socket.create_connection(("127.0.0.1", port), 10) as line:
         try:
             line.sendall(struct.pack(">BBL", 1, 0, announced) + bytes(4096))
@@ -230,15 +230,15 @@ def test_an_object_that_is_larger_than_the_spool_may_be_ends_its_connection(spoo
 
 
 def test_a_message_of_a_sender_fills_neither_memory_nor_log(spool):
-    told: list[str] = []
+    reported: list[str] = []
     odd = [nm(ANTERIOR, Modality=f"X{number}", SOPClassUID=CTImageStorage) for number in range(30)]
     odd[0].Modality = "Y" * 500
-    with receiver(spool, told) as port:
+    with receiver(spool, reported) as port:
         store(port, *odd)
-        until(lambda: told)
-    assert "30 objects" in told[0]
-    assert "for other reasons" in told[0]
-    assert len(told[0]) < 600
+        until(lambda: reported)
+    assert "30 objects" in reported[0]
+    assert "for other reasons" in reported[0]
+    assert len(reported[0]) < 600
 
 
 def test_a_port_that_is_taken_is_reported_in_one_sentence(spool):

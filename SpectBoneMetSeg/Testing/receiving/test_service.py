@@ -32,14 +32,14 @@ class House:
     def __init__(self, folder):
         self.folder, self.output = folder, folder / "out"
         self.output.mkdir()
-        self.reader, self.lines, self.told = Reader(self.output), [], []
+        self.reader, self.lines, self.reported = Reader(self.output), [], []
 
     @contextmanager
     def open(self, *destinations, quiet=0.05, **wishes):
         spool = Spool.opened(self.folder / "spool", 1e9)
         wanted = ReceiverOptions(quiet, destinations=destinations, **wishes)
         service = Service(
-            spool, self.output, self.reader.done, self.reader.read, wanted, self.lines.append, self.told.append
+            spool, self.output, self.reader.done, self.reader.read, wanted, self.lines.append, self.reported.append
         )
         service.start()
         try:
@@ -94,9 +94,9 @@ def test_a_complete_study_is_read_and_reported_without_its_patient(house):
     assert (row["state"], row["areas"], row["study_instance_uid"]) == ("read", "1", "1.1")
     assert (house.output / row["case"] / "receipt.json").is_file()
     assert row["case"] == study_key("1.1")
-    told = json.dumps(house.told) + (house.output / "studies.csv").read_text() + "".join(house.lines)
-    assert "Tell" not in told
-    assert house.told[0]["state"] == "read"
+    reported = json.dumps(house.reported) + (house.output / "studies.csv").read_text() + "".join(house.lines)
+    assert "Tell" not in reported
+    assert house.reported[0]["state"] == "read"
 
 
 def test_nothing_is_read_while_images_are_still_coming(house):
@@ -289,13 +289,13 @@ def test_a_damaged_result_is_reported_once_and_keeps_no_other_study_waiting(hous
     archive = Archive()
     house.read_once(over=False)
     damaged = house.output / study_key("1.1") / "dicom" / "seg_anterior.dcm"
-    sound = damaged.read_bytes()
+    intact = damaged.read_bytes()
     damaged.write_bytes(b"")
     with archive.open() as place, house.open(place) as spool:
         house.send(spool, "1.2")
         until(lambda: over(spool, "1.2"))
         assert not over(spool)
-        damaged.write_bytes(sound)
+        damaged.write_bytes(intact)
         until(lambda: over(spool))
     assert sorted(archive.got) == house.uids()
     assert sum("seg_anterior.dcm is damaged" in line for line in house.lines) == 1
@@ -363,9 +363,9 @@ def test_a_postponed_study_is_tried_again_at_the_stated_time(house, monkeypatch)
     with house.open(quiet=0.8) as spool:
         house.send(spool)
         until(lambda: any("tried again" in line for line in house.lines))
-        told = time.monotonic()
+        reported = time.monotonic()
         until(lambda: over(spool))
-        assert time.monotonic() - told < 1.7
+        assert time.monotonic() - reported < 1.7
 
 
 @pytest.mark.parametrize(

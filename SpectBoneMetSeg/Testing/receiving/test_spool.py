@@ -156,8 +156,8 @@ def test_a_late_image_does_not_drive_out_the_others_of_its_study(spool, tmp_path
 
 
 def test_what_was_never_read_is_given_up_last_and_reported(tmp_path):
-    told: list[str] = []
-    spool = Spool.opened(tmp_path / "spool", 1e9, told.append)
+    reported: list[str] = []
+    spool = Spool.opened(tmp_path / "spool", 1e9, reported.append)
     for study in ("1.1", "1.2"):
         keep(spool, tmp_path, study)
     spool.journal.of(study_key("1.1")).state = "failed"
@@ -166,10 +166,10 @@ def test_what_was_never_read_is_given_up_last_and_reported(tmp_path):
     spool.limit_bytes = 2.5 * (tmp_path / "sent.dcm").stat().st_size
     keep(spool, tmp_path, "1.3")
     assert [spool.study(study_key(study)).is_dir() for study in ("1.1", "1.2")] == [True, False]
-    assert told == []
+    assert reported == []
     keep(spool, tmp_path, "1.4")
     assert not spool.study(study_key("1.1")).exists()
-    assert [study_key("1.1") in line and "never read" in line for line in told] == [True]
+    assert [study_key("1.1") in line and "never read" in line for line in reported] == [True]
 
 
 def test_a_full_disk_gives_up_what_is_done_with(spool, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, fill_overflow, find_ga
 
 
 def counts(seed: int = 1, hot: float = 0.0) -> np.ndarray:
-    """(rows, columns) counts of a body 375 rows high, with a hot spot at (150, 64) where asked for."""
+    """(rows, columns) counts of a body 375 rows high, with a hot spot at (150, 64) on request."""
     y, x = np.mgrid[:512, :128].astype(float)
     across = np.abs(x - 63.5)
     body = 9.0 * (((y - 65) / 26) ** 2 + (across / 17) ** 2 < 1)

@@ -62,7 +62,7 @@ def thinned(counts, share, seed=0):
 
 
 def misplaced_mm(crop, shoulder, centre, spacing=SPACING, columns=SHAPE[1]):
-    """How far the box lies below and beside where it should, in mm."""
+    """How far the box lies below and to the side of its true position, in mm."""
     middle = ((crop.columns[0] + crop.columns[1]) / 2 - columns / 2) * spacing
     return crop.rows[0] * spacing - (shoulder * spacing - ABOVE_SHOULDER_MM), middle - centre
 
@@ -72,9 +72,9 @@ def misplaced_mm(crop, shoulder, centre, spacing=SPACING, columns=SHAPE[1]):
 def test_the_box_follows_bodies_of_any_height_and_position(height, top, centre, width, seed):
     expected, shoulder = body(height, top, centre, width=width)
     crop = crop_thorax(noisy(expected, seed))
-    below, beside = misplaced_mm(crop, shoulder, centre)
+    below, sideways = misplaced_mm(crop, shoulder, centre)
     assert -60 < below < 45
-    assert abs(beside) < 12
+    assert abs(sideways) < 12
     assert crop.confidence > LOW_CONFIDENCE
 
 
@@ -147,8 +147,8 @@ def test_a_twentieth_of_the_counts_moves_the_box_by_a_few_pixels_at_most(seed):
 def test_a_body_that_hardly_stands_out_from_stray_counts_is_not_trusted():
     expected, shoulder = body(centre=10)
     crop = crop_thorax(noisy(0.05 * expected))
-    below, beside = misplaced_mm(crop, shoulder, 10.0)
-    assert crop.confidence < LOW_CONFIDENCE or (abs(below) < 45 and abs(beside) < 12)
+    below, sideways = misplaced_mm(crop, shoulder, 10.0)
+    assert crop.confidence < LOW_CONFIDENCE or (abs(below) < 45 and abs(sideways) < 12)
 
 
 def test_the_box_does_not_depend_on_the_unit_of_the_counts():
@@ -175,8 +175,8 @@ def test_legs_that_leave_the_field_cost_some_confidence():
 def test_raised_arms_do_not_pull_the_box_up():
     expected, shoulder = body(top=330.0, arms="up")
     crop = crop_thorax(noisy(expected))
-    below, beside = misplaced_mm(crop, shoulder, 0.0)
-    wrong = not (-75 < below < 60 and abs(beside) < 20)
+    below, sideways = misplaced_mm(crop, shoulder, 0.0)
+    wrong = not (-75 < below < 60 and abs(sideways) < 20)
     assert not wrong or crop.confidence < LOW_CONFIDENCE
 
 

@@ -1,4 +1,4 @@
-"""What the doctor says of a sound machine, and of one on which something is wrong."""
+"""What the doctor reports of a working machine, and of one with faults."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def found(tmp_path):
 
 def test_a_working_machine_passes_every_check(tmp_path, capsys):
     assert main(["doctor", "--output", str(tmp_path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["healthy"]
-    states = {each["what"]: each["state"] for each in told["findings"]}
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["healthy"]
+    states = {each["what"]: each["state"] for each in reported["findings"]}
     assert states["engine onnx"] == states["model whole-body"] == states["folder for results"] == "good"
     assert states["engine tensorflow"] == "note"
 

@@ -1,4 +1,4 @@
-"""A receipt read again: it holds, or what differs is told."""
+"""A receipt read again: the results are reproduced, or the differences are reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulat
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """A result, and the scan beside it."""
+    """A result, and the scan next to it."""
     root = tmp_path_factory.mktemp("verify")
     shutil.copy(SAMPLE, root / "scan.dcm")
     assert main(["segment", str(root / "scan.dcm"), "--output", str(root / "out")]) == 0
@@ -30,7 +30,7 @@ def result(original, tmp_path):
     return Path(shutil.copytree(original / "out" / "scan", tmp_path / "scan"))
 
 
-def told(result):
+def reported(result):
     verdict = verify_receipt(result)
     assert not verdict.holds
     return {each.what for each in verdict.differences}
@@ -49,10 +49,10 @@ def test_a_mask_that_was_changed_is_named(result, capsys):
     image = SimpleITK.ReadImage(str(result / "mask.nrrd"))
     image[100, 200, 0] = 1
     SimpleITK.WriteImage(image, str(result / "mask.nrrd"))
-    assert told(result) == {"mask"}
+    assert reported(result) == {"mask"}
     assert main(["verify", str(result), "--json"]) == 1
     verdict = json.loads(capsys.readouterr().out)
-    assert "1 pixels of mask.nrrd differ" in verdict["differences"][0]["told"]
+    assert "1 pixels of mask.nrrd differ" in verdict["differences"][0]["message"]
 
 
 def test_a_mask_that_is_gone_a_table_and_a_box_that_were_changed_are_named(result):
@@ -62,13 +62,13 @@ def test_a_mask_that_is_gone_a_table_and_a_box_that_were_changed_are_named(resul
     receipt = json.loads((result / "receipt.json").read_text(encoding="utf-8"))
     receipt["crop"]["rows"][0] += 1
     (result / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
-    assert told(result) == {"mask_anterior", "table", "crop"}
+    assert reported(result) == {"mask_anterior", "table", "crop"}
 
 
 def test_a_row_taken_out_of_the_table_is_reported(result):
     rows = (result / "lesions.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (result / "lesions.csv").write_text("".join(rows[:-1]), encoding="utf-8")
-    assert told(result) == {"table"}
+    assert reported(result) == {"table"}
 
 
 def test_rounding_within_the_tolerance_is_reported_and_accepted(result):

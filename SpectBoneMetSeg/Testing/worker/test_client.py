@@ -24,14 +24,14 @@ from SpectBoneMetSegLib.worker.client import Worker
 SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulated_scan.dcm"
 CONFIG = NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=2)
 
-#: A child that never answers and has a child of its own, whose number it tells.
+#: A child that never answers and has a child of its own, whose number it sends.
 SLEEPER = """
 import json, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(json.dumps({"event": "ready", "facts": {"pid": child.pid}}), flush=True)
 time.sleep(600)
 """
-#: A child that dies of its first request, with words on stderr.
+#: A child that dies at its first request, with a message on stderr.
 FRAGILE = """
 import sys
 sys.stdin.readline()
@@ -67,7 +67,7 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A zombie waits only for its parent to look.
+    # A zombie only waits until its parent collects its status.
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
@@ -216,7 +216,7 @@ def test_an_interpreter_that_is_not_there_is_named(tmp_path):
         Worker(python=str(tmp_path / "no-python")).start()
 
 
-#: A child that says what it is told on its command line, and then sleeps.
+#: A child that prints its command line's argument, and then sleeps.
 PARROT = """
 import sys, time
 sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))
@@ -236,12 +236,12 @@ KINDS = st.sampled_from(["ready", "progress", "warm", "done", "failed", "crashed
 @given(
     st.binary(max_size=60)
     | JSON.map(lambda value: json.dumps(value).encode())
-    | st.builds(lambda kind, said: json.dumps({**said, "event": kind}).encode(), KINDS, st.dictionaries(KEYS, JSON))
+    | st.builds(lambda kind, values: json.dumps({**values, "event": kind}).encode(), KINDS, st.dictionaries(KEYS, JSON))
 )
 def test_whatever_a_line_says_it_is_an_event_or_nothing(line):
     worker = Worker(command=["none"])
-    said = parse_event(line)
-    event = worker._event(said) if said is not None else None
+    values = parse_event(line)
+    event = worker._event(values) if values is not None else None
     if event is not None:
         assert isinstance(event.job, int)
         assert isinstance(event.fraction, int | float)

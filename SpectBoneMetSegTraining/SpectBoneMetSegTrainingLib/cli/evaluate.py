@@ -225,7 +225,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
     report = full_report(unflagged) if unflagged else {}
     figures["report"] = plain(report)
     known = known_patients(card, data, cases)
-    figures["known_patients"] = {"taught": len(known.trained), "validated": len(known.validated)}
+    figures["known_patients"] = {"trained": len(known.trained), "validated": len(known.validated)}
     warning = known.sentence(len({patients[case] for case in cases}))
     if warning:
         print(warning, file=sys.stderr)

@@ -20,7 +20,7 @@ NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, s
 
 
 @pytest.fixture(scope="module")
-def taught(discs, tmp_path_factory):
+def trained(discs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit")
     config = TrainingConfig(steps=30, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
     data = discs(folder / "d", ["train"] * 6)
@@ -37,8 +37,8 @@ def test_an_audit_without_usable_scans_names_the_folder_and_the_command_that_lis
     assert "gather --labelled" in message
 
 
-def test_a_page_that_cannot_be_written_is_refused_before_any_scan_is_read(taught, tmp_path, capsys):
-    _, data = taught
+def test_a_page_that_cannot_be_written_is_refused_before_any_scan_is_read(trained, tmp_path, capsys):
+    _, data = trained
     (tmp_path / "file").touch()
     assert main(["audit", "--data", str(data), "--output", str(tmp_path / "file" / "audit.html")], FURTHER) == 1
     message = capsys.readouterr().err
@@ -46,24 +46,24 @@ def test_a_page_that_cannot_be_written_is_refused_before_any_scan_is_read(taught
     assert "scan 1" not in message
 
 
-def test_an_audit_writes_a_page_that_says_whether_to_adapt(taught, discs, tmp_path, capsys):
-    model, _ = taught
+def test_an_audit_writes_a_page_that_says_whether_to_adapt(trained, discs, tmp_path, capsys):
+    model, _ = trained
     data = discs(tmp_path / "own", ["train"] * 3 + ["test"])
     page = tmp_path / "audit.html"
     command = ["audit", "--data", str(data), "--model", str(model), "--output", str(page), "--json"]
     assert main(command, FURTHER) == 0
-    told = capsys.readouterr()
-    summary = json.loads(told.out)
+    reported = capsys.readouterr()
+    summary = json.loads(reported.out)
     assert summary["patients"] == 4
-    assert summary["adapt"] == ("Adapt it" in told.err)
+    assert summary["adapt"] == ("Adapt it" in reported.err)
     text = page.read_text()
     for words in ("Research use only", "By size", "Calibration of the confidence", "worst scans", "95 % interval"):
         assert words in text
     assert text.count("<img") == len(summary["worst"])
 
 
-def test_patients_that_the_model_was_trained_on_are_reported(taught, tmp_path):
-    model, data = taught
+def test_patients_that_the_model_was_trained_on_are_reported(trained, tmp_path):
+    model, data = trained
     page = tmp_path / "audit.html"
     assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
     assert "these figures are too optimistic" in page.read_text()

@@ -1,4 +1,4 @@
-"""`simulate` without a seed draws one, says it, and goes on with it."""
+"""`simulate` without a seed draws one, prints it, and continues with it."""
 
 from __future__ import annotations
 

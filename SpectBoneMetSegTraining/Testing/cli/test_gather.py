@@ -38,9 +38,11 @@ def test_gather_says_what_it_found_on_both_streams(folders, capsys):
     arguments = ["--labelled", str(folders / "labelled"), "--unlabelled", str(folders / "unlabelled")]
     assert main(["gather", *arguments, "--output", str(folders / "data"), "--json"]) == 0
     out, err = capsys.readouterr()
-    told = json.loads(out)
-    assert told["data"] == str(folders / "data")
-    assert [row["kind"] for row in told["scans"] if row["outcome"] == "new"] == ["labelled"] * 6 + ["unlabelled"] * 2
+    reported = json.loads(out)
+    assert reported["data"] == str(folders / "data")
+    assert [row["kind"] for row in reported["scans"] if row["outcome"] == "new"] == ["labelled"] * 6 + [
+        "unlabelled"
+    ] * 2
     assert "labelled: 6 scans of 6 patients (6 new)" in err
     assert "splits: 6 labelled patients" in err
 
@@ -63,7 +65,7 @@ def test_a_share_of_the_patients_is_kept_for_the_test_and_stays_there(folders, c
     assert test in cases_of(data, "test")
     assert len(cases_of(data, "test")) == 2
     assert len(cases_of(data, "train")) == 4
-    # Who was there without a label may have taught already.
+    # A patient who was there without a label may have been trained on already.
     for path in (folders / "unlabelled").iterdir():
         path.rename(labelled / path.name)
         seg = next(labelled.glob("*.seg.nrrd"))
@@ -111,7 +113,7 @@ def test_train_gathers_into_the_run_and_a_run_that_began_keeps_its_scans(folders
     assert (run / "data-private" / "found.csv").is_file()
     before = sorted((run / "data" / "instances").iterdir())
     capsys.readouterr()
-    # A label that comes later must not change what a run learns from.
+    # A label that is added later must not change what a run is trained on.
     (folders / "labelled" / "case0.seg.nrrd").unlink()
     (folders / "model").rename(folders / "earlier")
     assert main(command) == 0

@@ -1,4 +1,4 @@
-"""`spectbonemetseg import`: the sets by name, the terms that are asked first, a summary for scripts."""
+"""`spectbonemetseg import`: the sets by name, the terms to confirm first, a summary for scripts."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def test_a_set_is_imported_once_its_terms_are_settled(tmp_path, capsys):
     assert main(command, FURTHER) == 2
     assert "(--accept-terms)" in capsys.readouterr().err
     assert main([*command, "--accept-terms"], FURTHER) == 0
-    told = capsys.readouterr()
-    summary = json.loads(told.out)
+    reported = capsys.readouterr()
+    summary = json.loads(reported.out)
     assert sum(summary["cases"].values()) == 2
     assert list(summary["left_out"]) == ["1654"]
-    assert "licence: none stated" in told.err
+    assert "licence: none stated" in reported.err
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "printed"),
     [
         (["nothing", "."], "no public set 'nothing'"),
         (["bs80k"], "--list names the sets"),
         (["bs80k", ".", "--pixel-size", "99"], "not a pixel size in mm"),
     ],
 )
-def test_what_makes_no_sense_is_reported(words, said, tmp_path, capsys):
+def test_what_makes_no_sense_is_reported(words, printed, tmp_path, capsys):
     assert main(["import", *words, "--output", str(tmp_path / "d")], FURTHER) == 2
-    assert said in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
     assert not (tmp_path / "d").exists()

@@ -48,11 +48,11 @@ def test_a_training_sent_to_the_background_is_a_job_like_any_other(jobs, countin
     monkeypatch.setattr("sys.executable", counting)
     request = ["train", "--data", str(labelled), "--output", "mine", "--background", "--steps", "7", "--json"]
     assert main(request) == 0
-    told = capsys.readouterr()
-    assert "labelled scans" in told.err
-    assert "jobs watch" in told.err
+    reported = capsys.readouterr()
+    assert "labelled scans" in reported.err
+    assert "jobs watch" in reported.err
     [job] = list_jobs()
-    assert json.loads(told.out) == {"job": job.folder.name, "folder": str(job.folder)}
+    assert json.loads(reported.out) == {"job": job.folder.name, "folder": str(job.folder)}
     assert job.spec is not None
     assert job.spec.config.steps == 7
     assert main(["jobs", "watch", "mine"]) == 0
@@ -60,7 +60,7 @@ def test_a_training_sent_to_the_background_is_a_job_like_any_other(jobs, countin
 
 
 @pytest.mark.parametrize(
-    ("options", "status", "told"),
+    ("options", "status", "reported"),
     [
         (["--output", "a/mine"], 2, "without a folder"),
         (["--output", "my model"], 2, "letters, digits"),
@@ -71,23 +71,23 @@ def test_a_training_sent_to_the_background_is_a_job_like_any_other(jobs, countin
     ],
 )
 def test_what_cannot_run_in_the_background_is_reported_before_a_job_is_made(
-    options, status, told, jobs, labelled, monkeypatch, capsys
+    options, status, reported, jobs, labelled, monkeypatch, capsys
 ):
     monkeypatch.setenv("SPECTBONEMETSEG_JOBS", str(jobs))
     data = [] if {"--data", "--unlabelled"} & set(options) else ["--data", str(labelled)]
     assert main(["train", "--background", *data, *options]) == status
-    said = capsys.readouterr().err
-    assert told in said
-    assert len(said.strip().splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert reported in printed
+    assert len(printed.strip().splitlines()) == 1
     assert not jobs.exists()
 
 
 def test_watching_ends_with_the_job_and_reports_its_outcome(jobs, counting, capsys):
     folder = start(jobs, counting)
     assert main(["jobs", "watch", "tiny", "--folder", str(jobs)]) == 0
-    told = capsys.readouterr()
-    assert "step 10 of 10" in told.err
-    assert told.out.startswith(f"{folder.name}  finished\n    step 10 of 10")
+    reported = capsys.readouterr()
+    assert "step 10 of 10" in reported.err
+    assert reported.out.startswith(f"{folder.name}  finished\n    step 10 of 10")
 
 
 def test_the_list_of_jobs_fits_a_terminal(jobs, counting, capsys):
@@ -142,9 +142,9 @@ def test_the_model_of_a_job_is_installed_unless_it_is_worse(jobs, counting, bare
 
 def test_an_empty_list_of_jobs_says_so(tmp_path, capsys):
     assert main(["jobs", "list", "--folder", str(tmp_path / "none")]) == 0
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "There are no training jobs" in told.err
+    reported = capsys.readouterr()
+    assert reported.out == ""
+    assert "There are no training jobs" in reported.err
 
 
 def test_a_file_in_place_of_the_folder_of_jobs_is_named(tmp_path, capsys):

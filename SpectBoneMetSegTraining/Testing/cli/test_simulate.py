@@ -15,8 +15,8 @@ def test_it_ends_with_what_was_made_and_how_long_it_took(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(population, "simulate_population", made)
     assert main(["simulate", "--patients", "2", "--seed", "1", "--output", str(tmp_path / "set")]) == 0
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said == (
+    printed = capsys.readouterr().err.strip().splitlines()[-1]
+    assert printed == (
         f"{tmp_path / 'set'}: simulated patients, 2 for training, 1 for the test, 1 without labels; 4 scans with 9 "
         f"labelled lesions; train with `train --data {tmp_path / 'set'}`; it took 0 s."
     )

@@ -52,7 +52,7 @@ METHODS = {
 def test_every_method_ends_in_a_model_whose_card_names_it(method, mixed, tmp_path, capsys):
     options, counts = METHODS[method]
     assert train(mixed, tmp_path / "tiny", "--method", method, *SMALL, *options) == 0
-    told = json.loads(capsys.readouterr().out)
+    reported = json.loads(capsys.readouterr().out)
     card = find_model(tmp_path / "tiny").card
     about = card.training
     assert (about["cases"], about["validation_cases"], about["unlabelled_cases"]) == counts
@@ -61,7 +61,7 @@ def test_every_method_ends_in_a_model_whose_card_names_it(method, mixed, tmp_pat
     assert ("Eq. 6" in about["loss"]) == (method == "semi")
     assert about["start"] == "random weights"
     assert not card.parent
-    assert told["validation"]["cases"] == counts[1] == card.metrics["validation"]["cases"]
+    assert reported["validation"]["cases"] == counts[1] == card.metrics["validation"]["cases"]
 
 
 def test_without_any_label_nothing_is_chosen_or_measured(mixed, tmp_path, capsys):
@@ -106,7 +106,7 @@ def test_only_named_cases_lend_their_labels(mixed, tmp_path):
     assert sorted([*cases.labelled, *cases.validation]) == names
     assert set(cases.unlabelled) == {"case1", "case4", "case5", "case6", "case7"}
     assert json.loads((tmp_path / "tiny-run" / "config.json").read_text())["labelled_cases"] == names
-    # The same folder goes on as the same training.
+    # The same folder continues the same training.
     assert train(mixed, tmp_path / "tiny", *options, *SMALL) == 0
 
 
@@ -163,10 +163,10 @@ def test_fine_tuning_starts_from_the_models_weights(mixed, parent, tmp_path):
 def test_a_fine_tuned_model_is_reported_next_to_its_parent(mixed, parent, tmp_path, capsys):
     assert train(mixed, tmp_path / "child", "--start", str(parent), "--batch", "2", "--patch", "32") == 0
     out, err = capsys.readouterr()
-    told, card = json.loads(out)["comparison"], find_model(tmp_path / "child").card
-    assert told["parent_sha256"] == find_model(parent).card.sha256
+    reported, card = json.loads(out)["comparison"], find_model(tmp_path / "child").card
+    assert reported["parent_sha256"] == find_model(parent).card.sha256
     assert "parent 1: DSC" in err
-    assert card.metrics["comparison with parent"]["verdict"] == told["verdict"] == "undecided"
+    assert card.metrics["comparison with parent"]["verdict"] == reported["verdict"] == "undecided"
 
 
 def test_an_evaluation_on_training_patients_reports_that(mixed, parent, tmp_path, capsys):
@@ -176,19 +176,19 @@ def test_an_evaluation_on_training_patients_reports_that(mixed, parent, tmp_path
         return json.loads(out)["known_patients"], err
 
     known, err = measured("train")
-    assert known == {"taught": 4, "validated": 2}
+    assert known == {"trained": 4, "validated": 2}
     assert "of 6, it was trained on 4 and 2 chose its thresholds" in err
     known, err = measured("validation")
-    assert known == {"taught": 0, "validated": 2}
+    assert known == {"trained": 0, "validated": 2}
     assert "of 2, 2 chose its thresholds" in err
     known, err = measured("test")
-    assert known == {"taught": 0, "validated": 0}
+    assert known == {"trained": 0, "validated": 0}
     assert "too optimistic" not in err
-    # What the parent had learnt, its child knows as well.
+    # The training scans of the parent are also in its child's card.
     options = ["--start", str(parent), "--batch", "2", "--patch", "32", "--labels", "1"]
     assert train(mixed, tmp_path / "child", *options) == 0
     capsys.readouterr()
-    assert measured("train", tmp_path / "child")[0] == {"taught": 5, "validated": 1}
+    assert measured("train", tmp_path / "child")[0] == {"trained": 5, "validated": 1}
 
 
 def test_a_scan_is_recognised_in_another_data_set_under_another_name(mixed, parent, tmp_path):

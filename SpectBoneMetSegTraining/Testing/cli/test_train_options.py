@@ -1,4 +1,4 @@
-"""The options of a training stand in one place: the dataclass makes the command line, the checks and the card."""
+"""The options of a training are defined once: the dataclass makes the command line, the checks and the card."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from SpectBoneMetSegTrainingLib.training.setup.config import Method, Precision, 
 from SpectBoneMetSegTrainingLib.training.setup.options import options_of
 
 
-def asked(*words: str) -> TrainingConfig:
+def requested(*words: str) -> TrainingConfig:
     parser = argparse.ArgumentParser()
     add_options(parser)
     return training_config(parser.parse_args(words))
 
 
 def test_nothing_requested_is_the_default():
-    assert asked() == TrainingConfig()
+    assert requested() == TrainingConfig()
 
 
 def test_every_field_is_an_option_but_those_that_others_fill_in():
-    told = {item.name for item, _ in options_of(TrainingConfig)}
-    assert {item.name for item in fields(TrainingConfig)} - told == {"network", "validation_folds", "start_sha256"}
+    reported = {item.name for item, _ in options_of(TrainingConfig)}
+    assert {item.name for item in fields(TrainingConfig)} - reported == {"network", "validation_folds", "start_sha256"}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_options_reach_the_training(tmp_path):
         **{"steps": 5, "budget_by": "sample", "labels": 4, "augment": False, "by_instance": True},
         **{"region": "whole-body", "average": 0.5, "store": str(tmp_path.resolve())},
     )
-    assert asked(*words.split(), "--store", str(tmp_path)) == wanted
+    assert requested(*words.split(), "--store", str(tmp_path)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_options_reach_the_training(tmp_path):
 def test_what_lies_outside_is_refused_with_its_name(words):
     option, _ = words.split()[-2:]
     with pytest.raises(UsageError) as refused:
-        asked(*words.split())
+        requested(*words.split())
     assert refused.value.fields == (option[2:].replace("-", "_"),)
 
 
@@ -79,9 +79,9 @@ def test_a_script_is_refused_as_the_command_line_is(wrong):
 
 
 def test_the_card_records_the_requested_options():
-    told = TrainingConfig(steps=7, patch=64, augment=False).to_card()
-    assert (told["steps"], told["patch_pixels"], told["augmented_while_training"]) == (7, 64, False)
-    assert set(told) == {
+    reported = TrainingConfig(steps=7, patch=64, augment=False).to_card()
+    assert (reported["steps"], reported["patch_pixels"], reported["augmented_while_training"]) == (7, 64, False)
+    assert set(reported) == {
         *("method", "steps", "batch", "patch_pixels", "augmented_while_training", "lesions_by_instance"),
         *("precision", "learning_rate", "seed"),
     }

@@ -17,8 +17,8 @@ NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, s
 
 
 @pytest.fixture(scope="module")
-def taught(discs, tmp_path_factory):
-    """(a model of a few steps, other patients than it learnt from)."""
+def trained(discs, tmp_path_factory):
+    """(a model of a few steps, other patients than it was trained on)."""
     folder = tmp_path_factory.mktemp("tune")
     model = folder / "parent"
     config = TrainingConfig(steps=30, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
@@ -27,18 +27,18 @@ def taught(discs, tmp_path_factory):
     return model, other
 
 
-def test_a_tuned_model_has_the_same_weights_and_says_where_its_thresholds_come_from(taught, tmp_path, capsys):
-    model, other = taught
+def test_a_tuned_model_has_the_same_weights_and_says_where_its_thresholds_come_from(trained, tmp_path, capsys):
+    model, other = trained
     output = tmp_path / "mine"
     assert main(["tune", "--data", str(other), "--model", str(model), "--output", str(output), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    reported = json.loads(capsys.readouterr().out)
     before, after = find_model(model), find_model(output)
     verify(after)
     assert after.card.sha256 == before.card.sha256
     assert after.card.onnx_sha256 == before.card.onnx_sha256
     with np.load(before.weights) as one, np.load(after.weights) as two:
         assert all(np.array_equal(one[name], two[name]) for name in one.files)
-    assert (told["threshold"], told["cases"]) == (after.card.threshold, 8)
+    assert (reported["threshold"], reported["cases"]) == (after.card.threshold, 8)
     assert after.card.name == "mine"
     assert after.card.parent.startswith("parent 1, SHA-256 ")
     assert after.card.metrics["validation"] == before.card.metrics["validation"]
@@ -48,8 +48,8 @@ def test_a_tuned_model_has_the_same_weights_and_says_where_its_thresholds_come_f
     assert earlier == before.card.training[TRAINING_SCANS]
 
 
-def test_half_as_large_a_model_answers_nearly_the_same(taught, tmp_path):
-    model, other = taught
+def test_half_as_large_a_model_answers_nearly_the_same(trained, tmp_path):
+    model, other = trained
     output = tmp_path / "half"
     assert main(["tune", "--data", str(other), "--model", str(model), "--output", str(output), "--half"]) == 0
     before, after = find_model(model), find_model(output)
@@ -65,20 +65,20 @@ def test_half_as_large_a_model_answers_nearly_the_same(taught, tmp_path):
 
 
 @pytest.mark.parametrize("region", [[], ["--region", "thorax"]])
-def test_a_model_of_the_whole_body_is_measured_on_a_set_of_thoraxes_in_these(taught, region, capsys):
-    assert main(["evaluate", "--data", str(taught[1]), "--model", "whole-body", "--json", *region]) == 0
+def test_a_model_of_the_whole_body_is_measured_on_a_set_of_thoraxes_in_these(trained, region, capsys):
+    assert main(["evaluate", "--data", str(trained[1]), "--model", "whole-body", "--json", *region]) == 0
     assert json.loads(capsys.readouterr().out)["cases"] == 2
 
 
-def test_a_model_of_the_whole_body_is_tuned_to_a_set_of_thoraxes(taught, tmp_path, capsys):
+def test_a_model_of_the_whole_body_is_tuned_to_a_set_of_thoraxes(trained, tmp_path, capsys):
     output = tmp_path / "mine"
-    assert main(["tune", "--data", str(taught[1]), "--model", "whole-body", "--output", str(output)]) == 0
+    assert main(["tune", "--data", str(trained[1]), "--model", "whole-body", "--output", str(output)]) == 0
     assert find_model(output).card.parent.startswith("whole-body 2, ")
 
 
-def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tmp_path, capsys):
+def test_test_patients_and_sets_without_lesions_choose_nothing(trained, discs, tmp_path, capsys):
     only_test = discs(tmp_path / "only", ["test"] * 2)
-    command = ["tune", "--model", str(taught[0]), "--output", str(tmp_path / "no")]
+    command = ["tune", "--model", str(trained[0]), "--output", str(tmp_path / "no")]
     assert main([*command, "--data", str(only_test)]) != 0
     assert "holds no labelled case" in capsys.readouterr().err
     assert main([*command, "--data", str(tmp_path)]) != 0
@@ -87,7 +87,7 @@ def test_test_patients_and_sets_without_lesions_choose_nothing(taught, discs, tm
 
 
 @pytest.mark.slow
-def test_the_licence_of_the_data_is_in_the_cards_of_models_trained_or_tuned_on_it(taught, discs, tmp_path):
+def test_the_licence_of_the_data_is_in_the_cards_of_models_trained_or_tuned_on_it(trained, discs, tmp_path):
     public = discs(tmp_path / "public", ["train"] * 6)
     source = {"name": "Some set", "licence": "CC BY-NC 4.0", "citation": "A. Uthor", "home": "doi:10"}
     finish_dataset(public, "Public", 1, "Made-up discs.", {"sources": [source]})
@@ -96,7 +96,7 @@ def test_the_licence_of_the_data_is_in_the_cards_of_models_trained_or_tuned_on_i
     command = [
         "tune",
         "--data",
-        str(taught[1]),
+        str(trained[1]),
         "--model",
         str(tmp_path / "child"),
         "--output",
@@ -107,4 +107,4 @@ def test_the_licence_of_the_data_is_in_the_cards_of_models_trained_or_tuned_on_i
         card = find_model(tmp_path / name).card
         assert card.training["sources"] == [source]
         assert card.licence == "Apache-2.0; trained on Some set: CC BY-NC 4.0"
-    assert "sources" not in find_model(taught[0]).card.training
+    assert "sources" not in find_model(trained[0]).card.training

@@ -24,10 +24,10 @@ from SpectBoneMetSegTrainingLib.common import extras
 def test_a_command_whose_packages_are_missing_names_them_and_the_extra(monkeypatch, capsys, command, missing):
     monkeypatch.setattr(extras, "is_installed", lambda module: module not in ("matplotlib", "skimage"))
     assert main(command) == 1
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1
-    assert missing in said
-    assert "pip install 'spectbonemetseg[train]'" in said
+    printed = capsys.readouterr().err.strip()
+    assert len(printed.splitlines()) == 1
+    assert missing in printed
+    assert "pip install 'spectbonemetseg[train]'" in printed
 
 
 class Failing:
@@ -56,9 +56,9 @@ class Failing:
 )
 def test_a_package_that_was_not_checked_before_is_named_with_its_extra_and_no_traceback(missing, remedy, capsys):
     assert main(["fail"], {"fail": lambda: Failing(missing)}) == 1
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1
-    assert f"This needs {missing.partition('.')[0]}, which is not installed; {remedy}." in said
+    printed = capsys.readouterr().err.strip()
+    assert len(printed.splitlines()) == 1
+    assert f"This needs {missing.partition('.')[0]}, which is not installed; {remedy}." in printed
 
 
 def test_a_missing_module_of_our_own_is_a_fault_and_not_a_package_to_install():
@@ -71,7 +71,7 @@ def test_ranking_requires_a_backend_before_it_reads_the_data(monkeypatch, capsys
     monkeypatch.setattr(backend, "usable", lambda name: False)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     assert main(["rank", "--data", "nowhere"]) == 1
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1
-    assert "needs TensorFlow" in said
-    assert "pip install 'spectbonemetseg[train]'" in said
+    printed = capsys.readouterr().err.strip()
+    assert len(printed.splitlines()) == 1
+    assert "needs TensorFlow" in printed
+    assert "pip install 'spectbonemetseg[train]'" in printed

@@ -1,4 +1,4 @@
-"""How long steps take and wait, told and kept."""
+"""How long steps take and wait, reported and stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Eq. 2 and the 5 % rule, against numbers worked out by hand."""
+"""Eq. 2 and the 5 % rule, against numbers computed by hand."""
 
 import numpy as np
 import pytest

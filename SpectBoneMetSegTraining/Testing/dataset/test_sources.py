@@ -1,4 +1,4 @@
-"""Whose data taught a model stands in its card, through every set and model in between."""
+"""A card names the sources of the training data, through every set and model in between."""
 
 from __future__ import annotations
 

@@ -74,9 +74,9 @@ def test_records_of_older_programs_hold_the_thorax(sets, tmp_path):
         path.write_text(json.dumps(record))
 
 
-@pytest.mark.parametrize("taught", REGIONS)
+@pytest.mark.parametrize("trained", REGIONS)
 @pytest.mark.parametrize("region", REGIONS)
-def test_evaluation_gives_the_network_the_inputs_of_the_reading_pipeline(sets, simulated, region, taught):
+def test_evaluation_gives_the_network_the_inputs_of_the_reading_pipeline(sets, simulated, region, trained):
     network = NetworkConfig()
     seen = []
 
@@ -86,7 +86,7 @@ def test_evaluation_gives_the_network_the_inputs_of_the_reading_pipeline(sets, s
 
     reader = Reader.__new__(Reader)
     reader.engine = SimpleNamespace(name="none", device="CPU", warnings=(), predict=predict)
-    card = ModelCard(name="m", network=network, region=taught)
+    card = ModelCard(name="m", network=network, region=trained)
     reader.model = SimpleNamespace(card=card)
     reader.read_scan(simulated.scan, Options(region=region))
     list(predict_cases(sets["whole-body"], ["one"], predict, network, region=region, level_region=card.trained_region))

@@ -1,4 +1,4 @@
-"""The experiments as lists of trainings: what the paper asks for, each training once, in a good order."""
+"""The experiments as lists of trainings: what the paper requires, each training once, in a good order."""
 
 from __future__ import annotations
 

@@ -134,9 +134,9 @@ def test_the_page_of_a_part_says_what_is_missing_and_needs_no_other_file(finishe
     rows = (finished / "page" / "table3.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0].startswith(",seeds,DSC,")
     assert [line.split(",")[1] for line in rows[1:]] == ["not run", "1", "not run", "not run"]
-    told = (finished / "page" / "distance.md").read_text(encoding="utf-8")
-    assert "Simulated patients" in told
-    assert told.count("not run yet") > 10
+    reported = (finished / "page" / "distance.md").read_text(encoding="utf-8")
+    assert "Simulated patients" in reported
+    assert reported.count("not run yet") > 10
 
 
 def test_the_page_needs_an_experiment(tmp_path, capsys):
@@ -154,7 +154,7 @@ def test_another_benchmark_in_the_same_output_is_refused(finished, benchmark, tm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "reported"),
     [
         (["table3"], 2, "--data is needed"),
         (["table3", "--data", "BENCHMARK", "--seeds", "a"], 2, "whole numbers"),
@@ -163,13 +163,13 @@ def test_another_benchmark_in_the_same_output_is_refused(finished, benchmark, tm
         (["table6", "--data", "BENCHMARK", "--nnunet-python", "NOWHERE"], 1, "cannot import nnunetv2"),
     ],
 )
-def test_wrong_requests_are_reported_in_one_sentence(benchmark, tmp_path, arguments, status, told, capsys):
+def test_wrong_requests_are_reported_in_one_sentence(benchmark, tmp_path, arguments, status, reported, capsys):
     names = {"BENCHMARK": str(benchmark), "NOWHERE": str(tmp_path / "nowhere")}
     words = [names.get(word, word) for word in arguments]
     assert main(["experiment", *words, "--output", str(tmp_path / "output")]) == status
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
-    assert told in lines[0]
+    assert reported in lines[0]
     assert not (tmp_path / "output").exists()
 
 

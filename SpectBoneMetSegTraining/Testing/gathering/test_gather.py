@@ -233,7 +233,7 @@ def test_an_unlabelled_scan_becomes_a_labelled_one_and_new_patients_join_the_fol
     assert [case in fold["val"] for fold in after].count(True) == 1
     assert read_json(tree.data / "splits_final.json") == after
     assert "1 new labelled patient added" in gathered.text
-    # What has labels is not taken back among the unlabelled.
+    # A labelled scan is not moved back to the unlabelled ones.
     shutil.copy(tree.labelled / f"{member.name}.dcm", tree.unlabelled)
     again = gather(tree.data, find((), [tree.unlabelled]))
     assert {row.reason for row in again.rows if row.case == case} == {"It is in the data set with labels."}

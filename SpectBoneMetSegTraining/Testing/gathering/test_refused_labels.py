@@ -46,11 +46,11 @@ def test_an_intact_copy_is_gathered_in_place_of_one_that_cannot_be_read(refused,
     scan.PixelData = scan.PixelData[:1000]
     scan.save_as(refused / "a.dcm")
     gathered = gather(tmp_path / "data", find([], [refused]))
-    told = {row.source.rpartition("/")[2]: row for row in gathered.rows}
-    assert told["a.dcm"].outcome == "new"
-    assert f"{refused / 'scan.dcm'} was read in place of its copy, which cannot be" in told["a.dcm"].notes
-    assert told["scan.dcm"].reason == f"It is a copy of {refused / 'a.dcm'}."
-    assert sources_of(tmp_path / "data")[told["a.dcm"].case] == [str(refused / "scan.dcm")]
+    reported = {row.source.rpartition("/")[2]: row for row in gathered.rows}
+    assert reported["a.dcm"].outcome == "new"
+    assert f"{refused / 'scan.dcm'} was read in place of its copy, which cannot be" in reported["a.dcm"].notes
+    assert reported["scan.dcm"].reason == f"It is a copy of {refused / 'a.dcm'}."
+    assert sources_of(tmp_path / "data")[reported["a.dcm"].case] == [str(refused / "scan.dcm")]
 
 
 def test_what_can_be_no_whole_body_is_gathered_from_no_folder_and_what_is_odd_is_reported(refused, patient, tmp_path):
@@ -61,12 +61,12 @@ def test_what_can_be_no_whole_body_is_gathered_from_no_folder_and_what_is_odd_is
     spot.PixelSpacing, spot.SOPInstanceUID = [0.5, 0.5], "1.2.3.4"
     spot.save_as(refused / "spot.dcm")
     gathered = gather(tmp_path / "data", find([], [refused]))
-    told = {row.source.rpartition("/")[2]: row for row in gathered.rows}
-    assert (told["spot.dcm"].outcome, told["spot.dcm"].failed) == ("left out", True)
-    assert "holds no whole body" in told["spot.dcm"].reason
-    assert "all the same" not in told["spot.dcm"].reason
-    assert "is cut off at 60" in told["clipped.dcm"].notes
-    assert told["scan.dcm"].outcome == "new"
+    reported = {row.source.rpartition("/")[2]: row for row in gathered.rows}
+    assert (reported["spot.dcm"].outcome, reported["spot.dcm"].failed) == ("left out", True)
+    assert "holds no whole body" in reported["spot.dcm"].reason
+    assert "all the same" not in reported["spot.dcm"].reason
+    assert "is cut off at 60" in reported["clipped.dcm"].notes
+    assert reported["scan.dcm"].outcome == "new"
 
 
 def test_json_files_that_are_no_annotation_or_damaged_are_named(refused):

@@ -199,7 +199,7 @@ def test_scans_of_the_scene_join_a_data_set_with_the_patient_of_their_file(scene
     node = segmentation(scene, volumes["anterior"], box((20, 26), (10, 16)), scan.frame)
     found = labelled_scan(volumes["anterior"], volumes["posterior"], [NodeLabel(node)])
     assert found.patient == "ID-Meier"
-    # A patient who came again is known again.
+    # A patient with a second scan is recognised.
     second = add_scan(replace(a_scan("again"), source=ScanSource(files=(str(path),), sha256=("0" * 64,))), scene)
     node = segmentation(scene, second["anterior"], box((20, 26), (10, 16)), scan.frame)
     again = labelled_scan(second["anterior"], second["posterior"], [NodeLabel(node)])

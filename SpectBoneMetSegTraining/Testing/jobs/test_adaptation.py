@@ -1,4 +1,4 @@
-"""A job that adapts a model: its trainings count as one, its time is told, its verdict and its page are kept."""
+"""A job that adapts a model: its trainings count as one, its time is reported, its verdict and its page are kept."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def test_the_steps_of_all_trainings_count_and_the_planned_time_is_shown_until_it
         ((0,), (1,)), steps=40, validate_every=10, minutes=10.0, patients=12, region_reason="The whole body is trained."
     )
     of_training = reporter.planned(plan)
-    told = read_status(folder)
-    assert (told.steps, told.seconds_left) == (120, 600.0)
-    assert told.message.startswith("2 short trainings")
-    assert told.message.endswith("The whole body is trained.")
+    reported = read_status(folder)
+    assert (reported.steps, reported.seconds_left) == (120, 600.0)
+    assert reported.message.startswith("2 short trainings")
+    assert reported.message.endswith("The whole body is trained.")
     of_training(0, 3)(1, 40, 0.5, None)
     assert reporter.status.seconds_left == 600.0
     of_training(1, 3)(40, 40, 0.5, None)
@@ -44,7 +44,7 @@ def test_the_steps_of_all_trainings_count_and_the_planned_time_is_shown_until_it
     # The last one is shorter: so are all of them together.
     of_training(2, 3)(20, 20, 0.5, None)
     assert (reporter.status.step, reporter.status.steps) == (100, 100)
-    assert reporter.status.message == told.message
+    assert reporter.status.message == reported.message
 
 
 @pytest.mark.slow

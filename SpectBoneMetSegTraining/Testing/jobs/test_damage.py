@@ -96,10 +96,10 @@ def test_a_disk_that_fills_up_during_a_training_is_reported_as_such(jobs, tmp_pa
 
     monkeypatch.setattr(child, "_train", train)
     child._run_attempt(folder, 1)
-    told = read_status(folder)
-    assert told is not None
-    assert told.state == "failed"
-    assert told.message == (
+    reported = read_status(folder)
+    assert reported is not None
+    assert reported.state == "failed"
+    assert reported.message == (
         f"No space left on device; check the space and your rights in {folder}, then resume the training."
     )
-    assert read_job(folder).status == told
+    assert read_job(folder).status == reported

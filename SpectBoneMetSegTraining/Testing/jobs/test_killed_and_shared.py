@@ -1,4 +1,4 @@
-"""A training killed at random moments, and one shared by several devices, ends like an unbroken one on one device."""
+"""A training that is killed at random, or shared by several devices, ends like an uninterrupted one on one device."""
 
 import os
 import random
@@ -74,7 +74,7 @@ def test_a_training_killed_ten_times_ends_bit_for_bit_like_an_uninterrupted_one(
         process = start(mixed, run)
         before = written(run / "checkpoint.npz")
         if number % 3:
-            # While steps, checkpoints and looks at validation follow each other; otherwise while it starts.
+            # While steps, checkpoints and validations follow each other; otherwise while it starts.
             while process.poll() is None and written(run / "checkpoint.npz") == before:
                 time.sleep(0.01)
             time.sleep(rng.uniform(0, longest))

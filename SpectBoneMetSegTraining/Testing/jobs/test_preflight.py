@@ -1,4 +1,4 @@
-"""Before a training: what is missing is said in plain sentences, and a short trial tells the time."""
+"""Before a training: what is missing is reported in plain sentences, and a short trial estimates the time."""
 
 from __future__ import annotations
 

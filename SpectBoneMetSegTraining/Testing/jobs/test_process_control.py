@@ -113,8 +113,8 @@ def test_a_status_left_by_a_dead_process_whose_number_another_one_has_is_not_bel
     stop_job(folder)
     resumed = json.loads((folder / "wish.json").read_text()) | {"wish": "run"}
     (folder / "wish.json").write_text(json.dumps(resumed))
-    told = json.loads((folder / "status.json").read_text())
-    (folder / "status.json").write_text(json.dumps({**told, "state": "running", "pid": os.getpid()}))
+    reported = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps({**reported, "state": "running", "pid": os.getpid()}))
     assert read_job(folder).status.state == "interrupted"
     stop_job(folder)
     assert read_job(folder).status.state == "stopped"
@@ -124,9 +124,9 @@ def test_a_stop_spares_the_process_that_has_the_number_of_an_earlier_attempt(job
     folder = start_job(spec(steps=1), jobs, counting)
     until(folder, "finished")
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    told = json.loads((folder / "status.json").read_text())
-    (folder / "status.json").write_text(json.dumps({**told, "pid": bystander.pid}))
-    write_request(folder, "stop", told["attempt"] + 1)
+    reported = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps({**reported, "pid": bystander.pid}))
+    write_request(folder, "stop", reported["attempt"] + 1)
     monkeypatch.setattr(job_process, "KILL_TIMEOUT", 0.2)
     starting = FileLock(folder / "alive.lock")
     assert starting.acquire()

@@ -81,8 +81,8 @@ def test_a_job_runs_to_its_end_and_reports_its_curve_point_by_point(jobs, counti
 def test_a_model_named_by_a_path_is_found_from_the_folder_of_the_job(jobs, counting, tmp_path, monkeypatch):
     shutil.copytree(find_model("thorax").path, tmp_path / "models" / "mine")
     monkeypatch.chdir(tmp_path)
-    asked = spec(steps=1, parent="models/mine")
-    folder = start_job(replace(asked, config=replace(asked.config, start="models/mine")), jobs, counting)
+    requested = spec(steps=1, parent="models/mine")
+    folder = start_job(replace(requested, config=replace(requested.config, start="models/mine")), jobs, counting)
     kept = read_job(folder).spec
     assert kept.config.start == kept.parent == str(tmp_path / "models" / "mine")
     named = start_job(spec(steps=1, parent="thorax"), jobs, counting)
@@ -96,7 +96,7 @@ def test_one_job_runs_and_the_next_waits_and_starts_by_itself(jobs, counting):
     assert read_job(second).status.state == "queued"
     end = time.monotonic() + 120
     while not (second / "status.json").exists() and time.monotonic() < end:
-        # Only files are looked at: whoever polls jobs would start the next one.
+        # Only files are read: whoever polls jobs would start the next one.
         time.sleep(0.05)
     assert read_job(first).status.state == "finished"
     until(second, "finished")

@@ -20,13 +20,13 @@ def test_a_real_job_ends_with_a_model_that_is_compared_and_can_be_used(data, job
     folder = start_job(spec(data, steps=6, description="Made-up."), jobs)
     update = JobWatch(folder)
     status = until(folder, "finished")
-    told = update.poll()
-    assert len(told.loss) == 6
-    assert told.validation[:, 0].tolist() == [3, 6]
+    reported = update.poll()
+    assert len(reported.loss) == 6
+    assert reported.validation[:, 0].tolist() == [3, 6]
     assert (status.step, status.steps) == (6, 6)
     assert status.memory_mb > 100
     assert "CPU" in status.device or "GPU" in status.device
-    assert told.picture.stat().st_size > 5000
+    assert reported.picture.stat().st_size > 5000
     preview = load_preview(folder)
     assert preview.step == 6
     assert preview.probabilities["anterior"].shape == preview.counts["anterior"].shape == (64, 64)

@@ -1,4 +1,4 @@
-"""The DCGAN: images there and back, training that goes on bit for bit, and samples that leak into no validation."""
+"""The DCGAN: images to its scale and back, training that resumes bit for bit, samples that never validate."""
 
 import json
 
@@ -143,10 +143,10 @@ def test_d3_is_d1_and_samples_that_train_and_never_validate(d3):
     assert len(samples) == 7
     assert set(samples) < set(cases.labelled)
     assert load_case(folder, samples[0]).counts.keys() == {"anterior", "posterior"}
-    learnt = json.loads((folder / "generator" / "generator.json").read_text())["cases"]
-    assert learnt
-    assert set(learnt) == set(cases.labelled) - set(samples)
-    assert not set(learnt) & set(cases.validation)
+    trained = json.loads((folder / "generator" / "generator.json").read_text())["cases"]
+    assert trained
+    assert set(trained) == set(cases.labelled) - set(samples)
+    assert not set(trained) & set(cases.validation)
     assert len(cases_of(folder, "train")) == 14
 
 
@@ -160,8 +160,8 @@ def test_a_label_budget_does_not_exclude_patients_on_whom_a_generator_was_traine
 def test_the_command_makes_d4(data, tmp_path, capsys):
     command = ["augment", "--data", str(data), "--output", str(tmp_path / "D4"), "--recipe", "D4", "--factor", "2"]
     assert main([*command, "--generator-steps", "1", "--generator-size", "16", "--labels", "5", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["train"], told["unlabelled"], told["generated"]) == (10 + 7, 4, 7)
+    reported = json.loads(capsys.readouterr().out)
+    assert (reported["train"], reported["unlabelled"], reported["generated"]) == (10 + 7, 4, 7)
     assert len(list((tmp_path / "D4" / "generator").glob("samples_*.png"))) == 1
 
 

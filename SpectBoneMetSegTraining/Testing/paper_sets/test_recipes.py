@@ -39,7 +39,7 @@ def d2(data, tmp_path_factory):
 
 
 def block_example(*, labelled=True):
-    """A bright block that is the lesion, at different places in the two views."""
+    """A bright block that is the lesion, at different positions in the two views."""
     counts, masks = {}, {}
     for view, row, column in (("anterior", 20, 30), ("posterior", 28, 18)):
         masks[view] = np.zeros((SIZE, SIZE), bool)
@@ -183,7 +183,7 @@ def test_the_papers_subsets_are_whole_patients_and_subset_1_has_no_labels(data, 
         assert load_case(folder, case).labels == {}
         assert not list((folder / "labelsTr").glob(f"{case}*"))
         assert "lesions" not in (folder / "instances" / f"{case}.json").read_text()
-    # nnU-Net's rule: a label for every image, a test set beside it.
+    # nnU-Net's rule: a label for every image, a test set next to it.
     assert len(list((folder / "labelsTr").iterdir())) == made["train"]
     assert len(list((folder / "labelsTs").iterdir())) == made["test"]
 
@@ -240,8 +240,8 @@ def test_the_command_takes_a_benchmarks_d1(data, tmp_path, capsys):
     (tmp_path / "d1.json").write_text(json.dumps({"labelled": ["case2", "case5"]}))
     command = ["augment", "--data", str(data), "--output", str(tmp_path / "out"), "--recipe", "D2", "--json"]
     assert main([*command, "--labelled-cases", str(tmp_path / "d1.json"), "--factor", "2.5"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["train"] == 5
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["train"] == 5
     assert set(patients_of(tmp_path / "out").values()) == {"case2", "case5"}
     about = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert "Made-up discs" in about["description"]

@@ -43,27 +43,27 @@ def dicom_bytes(dataset: Dataset) -> bytes:
 
 
 def _dicom() -> Iterator[Named]:
-    sound = coded_pair()
-    sound.file_meta.MediaStorageSOPClassUID = sound.SOPClassUID
-    sound.file_meta.MediaStorageSOPInstanceUID = sound.SOPInstanceUID
-    whole = dicom_bytes(sound)
+    intact = coded_pair()
+    intact.file_meta.MediaStorageSOPClassUID = intact.SOPClassUID
+    intact.file_meta.MediaStorageSOPInstanceUID = intact.SOPInstanceUID
+    whole = dicom_bytes(intact)
     dice = random.Random(0)
     for number in range(24):
         yield f"cut{number}.dcm", whole[: dice.randrange(len(whole))]
     for number in range(24):
         spoiled = bytearray(whole)
         for _ in range(dice.choice((1, 4, 40))):
-            # Headers are short beside pixels, and it is there that damage hurts.
+            # Headers are short compared with pixels, and damage matters there.
             spoiled[dice.randrange(128, 1200)] = dice.randrange(256)
         yield f"spoiled{number}.dcm", bytes(spoiled)
     item = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
     ends = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
     opened = b"\x54\x00\x22\x00SQ\0\0\xff\xff\xff\xff" + item
     for depth in (20, 300, 5000):
-        # By hand: what is nested so deep pydicom reads but does not write.
+        # Written as bytes: what is nested so deep pydicom reads but does not write.
         yield f"deep{depth}.dcm", whole + opened * depth + ends * depth
         yield f"open{depth}.dcm", whole + opened * depth
-    for name, changed in _dicom_values(sound):
+    for name, changed in _dicom_values(intact):
         try:
             yield f"{name}.dcm", dicom_bytes(changed)
         except Exception:  # noqa: BLE001 - each value has its own way to be unwritable
@@ -71,7 +71,7 @@ def _dicom() -> Iterator[Named]:
             continue
 
 
-def _dicom_values(sound: Dataset) -> Iterator[tuple[str, Dataset]]:
+def _dicom_values(intact: Dataset) -> Iterator[tuple[str, Dataset]]:
     raw: dict[str, list[tuple[str, bytes]]] = {
         "Rows": [("US", struct.pack("<H", value)) for value in (0, 1, 65535)],
         "Columns": [("US", struct.pack("<H", value)) for value in (0, 1, 65535)],
@@ -95,7 +95,7 @@ def _dicom_values(sound: Dataset) -> Iterator[tuple[str, Dataset]]:
     }  # fmt: skip
     for keyword, values in raw.items():
         for number, (vr, value) in enumerate(values):
-            changed = copy.deepcopy(sound)
+            changed = copy.deepcopy(intact)
             tag = Tag(keyword)
             changed._dict[tag] = RawDataElement(
                 tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True
@@ -103,18 +103,18 @@ def _dicom_values(sound: Dataset) -> Iterator[tuple[str, Dataset]]:
             yield f"{keyword}{number}", changed
     for keyword in ("Rows", "Columns", "BitsAllocated", "PixelData", "NumberOfFrames", "PixelSpacing", "SOPClassUID",
                     "Modality", "ImageType", "SamplesPerPixel", "PhotometricInterpretation", "HighBit"):  # fmt: skip
-        changed = copy.deepcopy(sound)
+        changed = copy.deepcopy(intact)
         if keyword in changed:
             del changed[keyword]
             yield f"without{keyword}", changed
     for uid in ("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.50", "1.2.3.4.5", ""):
-        changed = copy.deepcopy(sound)
+        changed = copy.deepcopy(intact)
         changed.file_meta.TransferSyntaxUID = uid
         yield f"syntax{uid}", changed
-    many = copy.deepcopy(sound)
+    many = copy.deepcopy(intact)
     many.DetectorInformationSequence = Sequence([Dataset() for _ in range(3000)])
     yield "many", many
-    short = copy.deepcopy(sound)
+    short = copy.deepcopy(intact)
     short.PixelData = short.PixelData[:100]
     yield "short", short
 
@@ -253,7 +253,7 @@ def labels() -> Iterator[Named]:
     for number, value in enumerate(_json_oddities()):
         yield f"odd{number}.json", value
     shape: dict[str, Any] = {"label": "lesion", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}
-    sound: dict[str, Any] = {
+    intact: dict[str, Any] = {
         "version": "5",
         "shapes": [shape],
         "imagePath": "a.png",
@@ -271,7 +271,7 @@ def labels() -> Iterator[Named]:
         {"shapes": [{**shape, "shape_type": "mask", "mask": "AAAA"}]},
     ]  # fmt: skip
     for number, change in enumerate(changes):
-        yield f"shapes{number}.json", json.dumps({**sound, **change}).encode()
+        yield f"shapes{number}.json", json.dumps({**intact, **change}).encode()
     for name, content in _nrrd():
         yield name.replace(".nrrd", ".seg.nrrd"), content
 
@@ -283,15 +283,15 @@ def _json_oddities() -> Iterator[bytes]:
 
 
 def cards() -> Iterator[Named]:
-    """For `read_model`: card.json beside nothing."""
+    """For `read_model`: card.json without any other file."""
     from SpectBoneMetSegLib.model.store import find_model
 
-    sound = find_model("whole-body").card.to_dict()
+    intact = find_model("whole-body").card.to_dict()
     for number, value in enumerate(_json_oddities()):
         yield f"odd{number}", value
     changes: list[dict[str, Any]] = [
         *({"network": value} for value in (None, [], "x", {}, {"channels": [10**9]}, {"channels": []})),
-        *({"network": {**sound["network"], "channels": value}} for value in ([0], [-1], ["a"], [10**12], [4] * 500)),
+        *({"network": {**intact["network"], "channels": value}} for value in ([0], [-1], ["a"], [10**12], [4] * 500)),
         *({"name": value} for value in ("../../x", "", None, "a" * 9999, "a/b", "\0")),
         *({"threshold": value} for value in (None, "x", -1, float("nan"), 2)),
         *({"sha256": value} for value in (None, 5)),
@@ -299,7 +299,7 @@ def cards() -> Iterator[Named]:
         {"unknown": 1}, {"__class__": "Lambda"},
     ]  # fmt: skip
     for number, change in enumerate(changes):
-        yield f"card{number}", json.dumps({**sound, **change}).encode()
+        yield f"card{number}", json.dumps({**intact, **change}).encode()
 
 
 def model_files() -> Iterator[Named]:

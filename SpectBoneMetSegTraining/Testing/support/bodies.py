@@ -1,4 +1,4 @@
-"""A made-up body of rectangles whose every figure can be reckoned by hand."""
+"""A made-up body of rectangles whose values can be computed by hand."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def lesion_view(row, column, contrast, snr, *, visible):
 
 
 def fake_case(case, seed, *, held_out=False, site="a"):
-    """A quick stand-in for the simulator: a block of a body with one lesion per patient, plain in front only."""
+    """A quick replacement for the simulator: a block of a body with one lesion per patient, plain in front only."""
     rng = np.random.default_rng(seed)
     expected = np.full(SHAPE, 0.2, np.float32)
     expected[40:90, 52:76] = 20

@@ -1,4 +1,4 @@
-"""A small data set written by hand."""
+"""A small data set written by the tests themselves."""
 
 from __future__ import annotations
 

@@ -39,9 +39,9 @@ def scan(study: str = "1.2.3", sop: str = "1.2.3.4", **header: Any) -> Dataset:
 
 
 @contextmanager
-def receiver(spool: Spool, told: list[str] | None = None) -> Iterator[int]:
+def receiver(spool: Spool, reported: list[str] | None = None) -> Iterator[int]:
     """A listener; gives its port."""
-    lines = [] if told is None else told
+    lines = [] if reported is None else reported
     with listening(Address("127.0.0.1", 0, TITLE, (CAMERA,)), spool, lines.append) as port:
         yield port
 
@@ -107,8 +107,8 @@ class Reader:
 
     def done(self, case: Any) -> bool:
         path = case.folder / "receipt.json"
-        told = json.loads(path.read_text()) if path.is_file() else {}
-        return told.get("inputs") == _inputs(case)
+        reported = json.loads(path.read_text()) if path.is_file() else {}
+        return reported.get("inputs") == _inputs(case)
 
     def read(self, cases: Any) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, case in enumerate(cases):

@@ -1,4 +1,4 @@
-"""Whether patients stand on several sides."""
+"""Whether patients are in several splits."""
 
 from __future__ import annotations
 

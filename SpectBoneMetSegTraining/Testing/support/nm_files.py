@@ -1,4 +1,4 @@
-"""NM data sets of every kind met in hospitals, built with pydicom alone, and how a refused one is told."""
+"""NM data sets of every kind met in hospitals, built with pydicom alone, and how a refused one is reported."""
 
 from __future__ import annotations
 

@@ -41,11 +41,11 @@ class Orthanc:
         data = None if body is None else body.encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", data, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
-            said = answer.read()
+            content = answer.read()
         try:
-            return json.loads(said or b"null")
+            return json.loads(content or b"null")
         except ValueError:
-            return said.decode()
+            return content.decode()
 
     def clear(self) -> None:
         for patient in self.ask("/patients"):

@@ -1,4 +1,4 @@
-"""Calls in processes of their own: told, broken off, gone wrong; and labelled scans on their way to them."""
+"""Calls in processes of their own: reported, interrupted, failed; and labelled scans that are passed to them."""
 
 import io
 import json
@@ -80,17 +80,17 @@ def test_the_result_is_from_a_process_that_ends_with_it(tmp_path):
 def test_gathering_keeps_the_requested_share_for_the_test(monkeypatch, tmp_path):
     from SpectBoneMetSegTrainingLib.gathering import gather as gathering
 
-    asked = []
+    requested = []
 
     def refuse(*_: object, test_share: float | None, **__: object) -> None:
-        asked.append(test_share)
+        requested.append(test_share)
         raise UserError("Enough.")
 
     monkeypatch.setattr(gathering, "gather", refuse)
     request = {"data": str(tmp_path / "set"), "labelled": [], "unlabelled": [], "scene": ""}
     for given in ({"test_share": 0.2}, {"test_share": None}, {}):
         answers({"do": "collect", "arguments": {**request, **given}})
-    assert asked == [0.2, None, None]
+    assert requested == [0.2, None, None]
 
 
 def test_a_call_that_is_interrupted_leaves_no_process(tmp_path):

@@ -159,10 +159,10 @@ def a_read_panel(a_loaded_panel: Any, until: Callable[..., None]) -> Any:
 
 
 @pytest.fixture
-def teaching(
+def training_panel(
     host: Any, model_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Any]]:
-    """Opens the module that teaches with the tiny model to start from; its jobs lie in a folder of the test."""
+    """Opens the training module with the tiny model to start from; its jobs are in a folder of the test."""
     from SpectBoneMetSegTrainingLib.jobs.queue import list_jobs, stop_job
 
     monkeypatch.setenv("SPECTBONEMETSEG_JOBS", str(tmp_path / "jobs"))

@@ -1,4 +1,4 @@
-"""The application's place: one scene with its logics, the modules `slicer`, `qt`, `ctk`, and scripted modules."""
+"""Substitute of the application: one scene with its logics, the modules `slicer`, `qt`, `ctk`, and scripted modules."""
 
 # Names are those of Slicer's application object.
 # ruff: noqa: N802, N803, N815
@@ -43,7 +43,7 @@ class Application:
         return self._layout
 
     def pauseRender(self) -> None:
-        """The host draws only when it is asked to."""
+        """The host draws only on request."""
         self.paused += 1
 
     def resumeRender(self) -> None:
@@ -147,7 +147,7 @@ class Host:
         return panel.reload()
 
     def module_widget(self, name: str) -> Any:
-        """`slicer.util.getModuleWidget`: the Python widget of a module, made when it is first asked for."""
+        """`slicer.util.getModuleWidget`: the Python widget of a module, made at its first request."""
         made = getattr(self.slicer.modules, f"{name}Widget", None)
         return made if made is not None else self.make_widget(sys.modules[name])
 
@@ -269,14 +269,14 @@ class Host:
         )
 
     def _show_error(self, text: str, *values: Any, detailedText: str = "", **options: Any) -> None:
-        """`slicer.util.errorDisplay`: a window that says what went wrong; a fault of the program is one of the test."""
+        """`slicer.util.errorDisplay`: a window that states the error; a fault of the program fails the test."""
         logging.error(text)
         self.dialogs.append((text, detailedText))
         if "Traceback" in detailedText:
             self.errors.append(detailedText)
 
     def _note_error(self, kind: Any, value: Any, trace: Any) -> None:
-        """Exceptions in slots and observers reach nobody: tests look here."""
+        """Exceptions in slots and observers are not propagated: tests check this list."""
         text = "".join(traceback.format_exception(kind, value, trace))
         self.errors.append(text)
         sys.stderr.write(text)

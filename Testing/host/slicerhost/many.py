@@ -1,4 +1,4 @@
-"""A reading of many lesions made from arrays: no model has to run for it; and one beside an earlier result."""
+"""A reading of many lesions made from arrays: no model has to run for it; and one next to an earlier result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .fixtures import SAMPLE
 from .panel import erase
 
-#: Lesions lie on a grid of so many columns; places in pixels of a field of 1024 rows and 256 columns.
+#: Lesions lie on a grid of so many columns; positions in pixels of a field of 1024 rows and 256 columns.
 COLUMNS = 4
 #: Widths (pixels) of the hills of probability, smallest and largest, and their heights.
 WIDTHS, HEIGHTS = (2.5, 5.0), (0.75, 0.99)

@@ -49,7 +49,7 @@ def drag(host: Any, view: str, frame: Any, start: Place, end: Place) -> bool:
 
 
 def click(host: Any, view: str, frame: Any, place: Place) -> bool:
-    """Press and release at a place; True when it was taken."""
+    """Press and release at a position; True when the event was handled."""
     return drag(host, view, frame, place, place)
 
 

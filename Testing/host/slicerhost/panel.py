@@ -1,4 +1,4 @@
-"""What tests look at and do in the module's panel."""
+"""What tests check and do in the module's panel."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def erase(live: Any, lesion: int) -> None:
 
 
 def paint(live: Any, lesion: int, window: tuple[slice, slice], value: int) -> None:
-    """What a brush or eraser of the Segment Editor does: change the shared labelmap and tell.
+    """What a brush or eraser of the Segment Editor does: change the shared labelmap and notify.
 
     Args:
         live: the reading.

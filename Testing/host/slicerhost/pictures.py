@@ -3,15 +3,15 @@
 Reads the sample study in the panel, as a person would, and writes
 
 - panel-empty.png, panel-running.png, panel.png, panel-error.png: the module's panel before a scan is chosen, while it
-  is read, after that with a lesion in hand, after something went wrong; panel-narrow.png: unfolded, in a narrow window;
+  is read, after that with a selected lesion, after an error; panel-narrow.png: unfolded, in a narrow window;
 - views.png: anterior, posterior and aggregate view with the outlines, whole body above, the region that was read below;
-- follow-up.png, follow-up-views.png: the section Follow-up and its views, beside an earlier scan that is made of the
+- follow-up.png, follow-up-views.png: the section Follow-up and its views, next to an earlier scan that is made of the
   sample: one area of today was not there, one was smaller, another one is gone;
 - archive.png: the section A folder of studies after it has read two scans and a damaged file.
 
-With folders of labelled studies and of unlabelled scans it also teaches a model, and writes
+With folders of labelled studies and of unlabelled scans it also trains a model, and writes
 
-- training.png: the panel of the module that teaches while it trains, two sections side by side;
+- training.png: the panel of the training module during a training, two sections side by side;
 - result.png: the other sections, when it has finished.
 """
 
@@ -203,7 +203,7 @@ def _compared(host: Any, section: Any) -> NDArray[np.uint8]:
 
 
 def teach(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -> None:
-    """Teach a model from two folders, with the sample study that was read, and write training.png and result.png.
+    """Train a model from two folders, with the sample study that was read, and write training.png and result.png.
 
     Args:
         labelled: folders of labelled studies.
@@ -265,7 +265,7 @@ def _grab(host: Any, panel: Any, picture: Path, size: tuple[int, int] = PANEL_SI
 
 
 def _row(host: Any) -> NDArray[np.uint8]:
-    """The three views beside each other, a grey line between them."""
+    """The three views next to each other, a grey line between them."""
     line = np.full((VIEW_SIZE[1], 4, 3), 120, np.uint8)
     pictures = [host.render(view, VIEW_SIZE) for view in VIEWS]
     return np.hstack([pictures[0], line, pictures[1], line, pictures[2]])
@@ -308,7 +308,7 @@ def main() -> None:
         follow(host, panel, Path(work), folder)
         read_archive(host, panel, Path(work), folder)
     if len(sys.argv) > 4:
-        # Beside the studies: the pictures show where things lie.
+        # Next to the studies: the pictures show paths.
         with tempfile.TemporaryDirectory(prefix="teaching-", dir=Path(sys.argv[3]).parent) as work:
             teach(host, *sys.argv[3:5], Path(work), folder)
     panel.cleanup()

@@ -1,6 +1,6 @@
-"""`slicer.packaging`: says which packages would be asked for, installs nothing.
+"""`slicer.packaging`: records which packages would be requested, installs nothing.
 
-As in the application a package of another version than asked for counts as missing, and the user is asked first.
+As in the application a package of another version than requested counts as missing, and the user is asked first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ pretend_installed: set[str] = set()
 pretend_versions: dict[str, str] = {}
 #: Whether the user agrees when asked; what was missing then counts as installed.
 agrees = False
-#: What was asked for so far.
+#: What was requested so far.
 asked: list[list[str]] = []
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for qMRMLPlotView: draws the chart of a view node from the tables that its series name."""
+"""A substitute for qMRMLPlotView: draws the chart of a view node from the tables that its series name."""
 
 # Names are those of the C++ classes, and so is their documentation.
 # ruff: noqa: N801, N802, D102
@@ -23,7 +23,7 @@ class qMRMLPlotView(QtWidgets.QWidget):
         super().__init__(parent)
         self._scene: Any = None
         self._node: Any = None
-        #: The chart that is drawn. As in the application, a view that loses its node goes on drawing.
+        #: The chart that is drawn. As in the application, a view that loses its node continues to draw.
         self.drawn: Any = None
         self.setMinimumHeight(60)
 

@@ -17,7 +17,7 @@ MODULES = (QtCore, QtGui, QtWidgets, QtUiTools)
 
 def install() -> types.ModuleType:
     """Give PySide6 PythonQt's habits; returns the module `qt`."""
-    # PySide6 makes its classes when they are first asked for: `vars` does not know them.
+    # PySide6 makes its classes at their first use: `vars` does not list them.
     found = {name: getattr(module, name) for module in MODULES for name in dir(module) if name.startswith("Q")}
     for kind in found.values():
         if isinstance(kind, type) and issubclass(kind, QtCore.QObject):
@@ -91,7 +91,7 @@ def connect(sender: Any, signature: str, slot: Callable[..., Any]) -> bool:
 
 
 def _set_scene(widget: Any, scene: Any) -> None:
-    """A qMRMLWidget hands its scene to the widgets in it; in the host every plain widget may stand for one."""
+    """A qMRMLWidget passes its scene to the widgets in it; in the host any plain widget may replace one."""
     for child in widget.findChildren(QtWidgets.QWidget):
         if type(child).__name__.startswith("qMRML"):
             child.setMRMLScene(scene)

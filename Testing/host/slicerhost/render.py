@@ -34,7 +34,7 @@ class Renderer:
         """A slice view of a saved scene as (height, width, 3).
 
         Raises:
-            RuntimeError: the process ended; its own words went to stderr.
+            RuntimeError: the process ended; its output went to stderr.
         """
         if self._process is None or self._process.poll() is not None:
             folders = [str(Path(__file__).parents[1]), *sys.path]
@@ -141,7 +141,7 @@ def _draw(
 
 
 def main() -> None:
-    """Draw one picture named on the command line, or all that are asked for on stdin."""
+    """Draw one picture named on the command line, or all that are requested on stdin."""
     if len(sys.argv) == 6:
         from PIL import Image
 

@@ -18,7 +18,7 @@ __all__ = [
 
 
 class ScriptedLoadableModule:
-    """What the application knows of a module."""
+    """What the application stores about a module."""
 
     def __init__(self, parent: Any) -> None:
         self.parent = parent
@@ -95,7 +95,7 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
     """A module's own test, run inside the application."""
 
     def delayDisplay(self, message: str, *args: Any, **options: Any) -> None:
-        """Tell what is being tested."""
+        """Print what is being tested."""
         print(message)
 
     def runTest(self) -> None:

@@ -1,4 +1,4 @@
-"""A stand-in for qMRMLSegmentEditorWidget: does to the scene what the application's does to it by itself.
+"""A substitute for qMRMLSegmentEditorWidget: changes the scene as the application's widget does automatically.
 
 Its rules are those of Slicer 5.12 (Modules/Loadable/Segmentations/Widgets/qMRMLSegmentEditorWidget.cxx). What edits,
 undoes and redoes is Slicer's own vtkSlicerSegmentEditorLogic with its vtkSegmentationHistory.

@@ -1,4 +1,4 @@
-"""Stand-ins for the ctk and qMRML widgets that the modules use: their properties, signals and slots, plainly drawn."""
+"""Substitutes for the ctk and qMRML widgets that the modules use: their properties, signals and slots."""
 
 # Names are those of the C++ classes, and so is their documentation.
 # ruff: noqa: N801, N802, N815, D102
@@ -89,7 +89,7 @@ class ctkCollapsibleGroupBox(ctkCollapsibleButton):
 
 
 class ctkSliderWidget(QtWidgets.QWidget):
-    """A slider with a number beside it."""
+    """A slider with a number next to it."""
 
     valueChanged = QtCore.Signal(float)
 
@@ -162,7 +162,7 @@ class ctkPathLineEdit(QtWidgets.QLineEdit):
 
 
 class qMRMLWidget(QtWidgets.QWidget):
-    """Hands its scene to the widgets in it."""
+    """Passes its scene to the widgets in it."""
 
     mrmlSceneChanged = QtCore.Signal(object)
 
@@ -255,11 +255,11 @@ WIDGETS: dict[str, type] = {
 
 
 def add_widgets(qt: Any, ctk: Any, slicer: Any) -> None:
-    """Put the stand-ins where the modules look for them, and let .ui files use them."""
+    """Put the substitutes where the modules import them, and let .ui files use them."""
     from PySide6 import QtUiTools
 
     class QUiLoader(QtUiTools.QUiLoader):
-        """Knows the stand-ins, leaves out connections of signals that only C++ has."""
+        """Makes the substitutes, leaves out connections of signals that only C++ has."""
 
         def __init__(self, parent: Any = None) -> None:
             super().__init__(parent)

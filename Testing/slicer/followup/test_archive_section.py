@@ -1,4 +1,4 @@
-"""The section A folder of studies in the test host: the command beside Slicer, followed and ended."""
+"""The section A folder of studies in the test host: the command in a separate process, followed and ended."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from slicerhost.fixtures import SAMPLE
 
 pytest_plugins = ["slicerhost.fixtures"]
 
-#: A run of which two of five studies are done, one of them without success; it tells so when it is asked to end.
+#: A run of which two of five studies are done, one of them without success; it reports that on a request to end.
 RUN = """
 import sys, time
 from pathlib import Path
@@ -173,7 +173,7 @@ def test_the_end_of_a_run_is_reported_though_other_results_are_named_meanwhile(
     ui.archivePath.currentPath, ui.archiveOutput.currentPath = str(archive), str(tmp_path / "results")
     ui.archiveButton.click()
     section._process.wait()
-    # Between the end of the process and the next look at it.
+    # Between the end of the process and the next check of it.
     ui.archiveOutput.currentPath = ""
     section.onTimer()
     assert reported == []

@@ -74,7 +74,7 @@ def test_a_comparison_states_the_change_of_every_area_after_the_reviews(host, se
     assert cells(ui.burdenTable, 0, 2, 5) == [
         ("2022-03-15", "5", "partly reviewed"), ("2024-01-01", "5", "not reviewed"),
     ]  # fmt: skip
-    # Made-up readings know no bones, which is told.
+    # Made-up readings have no bones, which is reported.
     assert "by the body alone" in ui.doubtLabel.text
     assert "physician confirms" in ui.followupStatus.text
 
@@ -201,9 +201,9 @@ def test_the_same_files_as_the_command_are_saved_and_the_page_opens(host, sectio
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [
         "comparison.csv", "comparison.html", "comparison.json",
     ]  # fmt: skip
-    told = json.loads((tmp_path / "kept" / "comparison.json").read_text(encoding="utf-8"))
-    assert (told["steps"][0]["from"], told["steps"][0]["to"]) == ("earlier", "simulated_scan")
-    assert [told["steps"][0][name] for name in ("new", "grown", "stable", "smaller", "gone")] == [1, 0, 4, 0, 1]
+    reported = json.loads((tmp_path / "kept" / "comparison.json").read_text(encoding="utf-8"))
+    assert (reported["steps"][0]["from"], reported["steps"][0]["to"]) == ("earlier", "simulated_scan")
+    assert [reported["steps"][0][name] for name in ("new", "grown", "stable", "smaller", "gone")] == [1, 0, 4, 0, 1]
     ui.openPageButton.click()
     assert Path(opened[0]).name == "comparison.html"
     assert Path(opened[0]).is_file()
@@ -224,7 +224,7 @@ def test_what_is_remembered_of_the_patient_is_offered_and_of_others_is_not(host,
     ui.knownSelector.setCurrentIndex(1)
     ui.knownSelector.activated.emit(1)
     assert section.earlier.paths == [str(section.panel.result)]
-    # Another patient's scan took the place of the one that was read.
+    # Another patient's scan replaced the one that was read.
     earlier_study(tmp_path, patient="somebody else")
     ui.followupSection.setCollapsed(True)
     ui.followupSection.setCollapsed(False)

@@ -1,4 +1,4 @@
-"""A scan beside an earlier one: four views with sides and days, drawn alike, and no outline of one over the other."""
+"""A scan next to an earlier one: four views with sides and days, drawn alike, and no outline of one over the other."""
 
 import sys
 from pathlib import Path
@@ -93,7 +93,7 @@ def test_both_scans_are_seen_view_by_view_with_their_sides_and_days(host, two_sc
     assert letters(host, "SpectEarlierAnterior") == ("R", "L", "2022-03-15: Anterior, from the front")
     assert letters(host, "SpectPosterior") == ("L", "R", "2024-01-01: Posterior, from behind")
     assert letters(host, "SpectEarlierPosterior") == ("L", "R", "2022-03-15: Posterior, from behind")
-    # Beside the letters it would hide the right one in a view as narrow as a quarter of the window.
+    # Next to the letters it would hide the right one in a view as narrow as a quarter of the window.
     assert heights(host, "SpectAnterior") == pytest.approx([24, 24, 46], abs=0.01)
     panel.ui.fromFrontCheckBox.checked = True
     assert letters(host, "SpectEarlierPosterior") == ("R", "L", "2022-03-15: Posterior, from the front")
@@ -156,7 +156,7 @@ def test_outlines_stay_in_the_views_of_their_own_scan(host, two_scans):
 
 
 def test_a_reading_next_to_an_earlier_scan_is_not_drawn_over_compared_copies(host, two_scans):
-    """The follow-up's views lie at the same place; they exist from the first comparison on."""
+    """The follow-up's views lie at the same position; they exist from the first comparison on."""
     from SpectBoneMetSegLib.mrml.compared_scans import ComparedScans
     from SpectBoneMetSegLib.mrml.slice_views import COMPARED, show_compared
 

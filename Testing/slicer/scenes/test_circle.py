@@ -1,4 +1,4 @@
-"""The circle on simulated patients: a weak model reads, a person corrects, the model learns and reads better."""
+"""The cycle on simulated patients: a weak model reads, a person corrects, the model is trained and reads better."""
 
 import sys
 import time
@@ -13,8 +13,8 @@ pytest_plugins = ["slicerhost.fixtures"]
 
 pytestmark = pytest.mark.slow
 
-#: Simulated patients: some are corrected and learnt from, the others are only read at the end.
-LEARNT, HELD_OUT = 14, 6
+#: Simulated patients: some are corrected and trained on, the others are only read at the end.
+TRAINED_ON, HELD_OUT = 14, 6
 STEPS = 160
 MINUTES = 20
 
@@ -25,13 +25,13 @@ def patients(tmp_path_factory):
     from SpectBoneMetSegLib.cli.main import main
 
     folder = tmp_path_factory.mktemp("simulated") / "data"
-    assert main(["simulate", "--patients", str(LEARNT + HELD_OUT), "--seed", "5", "--output", str(folder)]) == 0
+    assert main(["simulate", "--patients", str(TRAINED_ON + HELD_OUT), "--seed", "5", "--output", str(folder)]) == 0
     return {path.stem: path for path in sorted((folder / "dicom").iterdir())}, folder
 
 
 @pytest.fixture(scope="module")
 def weak_model(tmp_path_factory):
-    """The shipped model with noise on its weights: it finds little, and soon learns again what it knew."""
+    """The shipped model with noise on its weights: it finds little, and improves again after a short training."""
     from SpectBoneMetSegLib.model.backend import use_backend
     from SpectBoneMetSegLib.model.store import find_model, load_network, save_model
 
@@ -103,19 +103,19 @@ def pooled_dsc(cases, model, patients, until):
 
 
 def test_a_model_reads_held_out_patients_better_after_training_in_slicer(
-    host, panel, weak_model, model_store, patients, teaching, until, tmp_path
+    host, panel, weak_model, model_store, patients, training_panel, until, tmp_path
 ):
     from SpectBoneMetSegLib.model.store import install_model
 
     paths, folder = patients
     cases = sorted(paths)
     install_model(weak_model)
-    training = teaching()
+    training = training_panel()
     ui = training.ui
-    before = pooled_dsc(cases[LEARNT:], "weak", patients, until)
+    before = pooled_dsc(cases[TRAINED_ON:], "weak", patients, until)
     host.clear()
 
-    for case in cases[:LEARNT]:
+    for case in cases[:TRAINED_ON]:
         live = read(paths[case], "weak", until)
         correct(live, truth_of(case, live.result.scan, folder)[0])
         host.slicer.util.selectModule("SpectBoneMetSegTraining")
@@ -123,12 +123,12 @@ def test_a_model_reads_held_out_patients_better_after_training_in_slicer(
     ui.datasetPath.currentPath = str(tmp_path / "set")
     ui.gatherButton.click()
     until(lambda: not training.logic.collector.busy, 300)
-    assert f"labelled: {LEARNT} scans of {LEARNT} patients" in ui.gatherLabel.text
+    assert f"labelled: {TRAINED_ON} scans of {TRAINED_ON} patients" in ui.gatherLabel.text
 
     # Closing the scene took earlier choices along.
     ui.parentSelector.setCurrentIndex(ui.parentSelector.findData("weak"))
     ui.presetSelector.setCurrentIndex(ui.presetSelector.findData("quick"))
-    ui.nameEdit.setText("taught")
+    ui.nameEdit.setText("corrected")
     ui.stepsBox.setValue(STEPS)
     started = time.monotonic()
     ui.trainButton.click()
@@ -138,6 +138,6 @@ def test_a_model_reads_held_out_patients_better_after_training_in_slicer(
     print(f"trained for {(time.monotonic() - started) / 60:.1f} min; {ui.verdictLabel.text}")
     ui.useButton.click()
     host.clear()
-    after = pooled_dsc(cases[LEARNT:], "taught", patients, until)
+    after = pooled_dsc(cases[TRAINED_ON:], "corrected", patients, until)
     print(f"DSC of {HELD_OUT} held-out simulated patients: {before:.3f} before, {after:.3f} after")
     assert after > before + 0.1

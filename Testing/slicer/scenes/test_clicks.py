@@ -16,7 +16,7 @@ from slicerhost.panel import assert_all_agree, pixels_of, table_of
 pytest_plugins = ["slicerhost.fixtures", "slicerhost.mouse"]
 
 
-def looks(panel, lesions=None):
+def appearances(panel, lesions=None):
     """{segment: name, colour, terminology} of segments."""
     segmentation = panel.live.node.GetSegmentation()
     ids = [segmentation.GetNthSegmentID(place) for place in range(segmentation.GetNumberOfSegments())]
@@ -27,15 +27,15 @@ def looks(panel, lesions=None):
 def test_a_missed_area_is_outlined_by_a_click_and_nothing_else_changes(host, tool):
     tool.live.node.GetSegmentation().GetSegment(tool.live.segment_of(3)).SetName("Sternum")
     host.process_events()
-    before, mask = looks(tool), tool.live.reading.mask.copy()
+    before, mask = appearances(tool), tool.live.reading.mask.copy()
     assert click(host, ANTERIOR, frame_of(tool), FREE)
     assert len(tool.live.reading.lesions) == COUNT + 1
-    assert before.items() <= looks(tool).items()
+    assert before.items() <= appearances(tool).items()
     assert (tool.live.reading.mask[mask > 0] > 0).all()
-    [made] = set(looks(tool)) - set(before)
+    [made] = set(appearances(tool)) - set(before)
     lesion = tool.live.lesion_of(made)
-    assert looks(tool)[made][0] == f"Abnormal uptake {COUNT + 1}"
-    assert looks(tool)[made][2] == before[tool.live.segment_of(2)][2]
+    assert appearances(tool)[made][0] == f"Abnormal uptake {COUNT + 1}"
+    assert appearances(tool)[made][2] == before[tool.live.segment_of(2)][2]
     assert tool.live.edited_lesions() == {lesion.id}
     assert lesion.seen_in == "anterior"
     assert tool.table.current == lesion.id
@@ -69,7 +69,7 @@ def test_what_the_model_proposed_is_rejected_and_restored_and_what_a_person_outl
     click(host, ANTERIOR, frame_of(tool), middle_of(tool, 2))
     assert tool.live.review(2).decision == "rejected"
     assert tool.ui.lesionTable.cellWidget(1, 2).currentText == "rejected"
-    # It would stand out in hand.
+    # It would be drawn thicker if it were selected.
     assert tool.table.current is None
     assert not tool.live.edited
     click(host, ANTERIOR, frame_of(tool), middle_of(tool, 2))
@@ -115,7 +115,7 @@ def test_undo_and_redo_follow_clicks_step_by_step(host, tool):
     states.append(tool.live.reading.mask.copy())
     click(host, ANTERIOR, frame_of(tool), middle_of(tool, 9))
     assert tool.live.review(9).decision == "rejected"
-    segments = looks(tool)
+    segments = appearances(tool)
     tool.ui.undoButton.click()
     host.process_events()
     assert tool.live.review(9).decision == "open"
@@ -129,7 +129,7 @@ def test_undo_and_redo_follow_clicks_step_by_step(host, tool):
         host.process_events()
     np.testing.assert_array_equal(tool.live.reading.mask, states[1])
     assert tool.live.review(9).decision == "rejected"
-    assert looks(tool) == segments
+    assert appearances(tool) == segments
     assert [lesion.seen_in for lesion in tool.live.reading.lesions if lesion.id in tool.live.edited_lesions()] == [
         "anterior"
     ]
@@ -153,9 +153,9 @@ def test_drags_grow_shrink_join_and_cut(host, tool):
     assert "smaller" in tool.ui.statusLabel.text
     assert_all_agree(tool)
     other = tool.live.segment_of(tool.live.lesion_of(segment).id + 1)
-    before, places = looks(tool), [middle_of(tool, tool.live.lesion_of(each).id) for each in (segment, other)]
+    before, places = appearances(tool), [middle_of(tool, tool.live.lesion_of(each).id) for each in (segment, other)]
     drag(host, POSTERIOR, frame_of(tool), *places)
-    assert set(before) - set(looks(tool)) == {other}
+    assert set(before) - set(appearances(tool)) == {other}
     assert len(tool.live.reading.lesions) == COUNT - 1
     assert_all_agree(tool)
     between = [(places[0][part] + places[1][part]) / 2 for part in (0, 1)]
@@ -163,7 +163,7 @@ def test_drags_grow_shrink_join_and_cut(host, tool):
     across = 60 * np.array([-along[1], along[0]]) / np.hypot(*along)
     drag(host, ANTERIOR, frame_of(tool), tuple(between + across), tuple(between - across))
     assert len(tool.live.reading.lesions) >= COUNT
-    assert segment in looks(tool)
+    assert segment in appearances(tool)
     assert_all_agree(tool)
 
 

@@ -14,7 +14,7 @@ pytest_plugins = ["slicerhost.fixtures", "slicerhost.mouse"]
 
 
 def the_clicked(panel):
-    """The one area that was outlined by hand."""
+    """The one area that was outlined manually."""
     [mine] = panel.live.edited_lesions()
     return panel.live.reading.lesions[mine - 1]
 
@@ -94,7 +94,7 @@ def test_an_area_that_is_not_rejected_stays_so_when_it_is_joined(host, tool, sta
 
 
 def test_what_the_model_proposes_with_its_own_limits_is_rejected_and_never_deleted(host, tool):
-    """Edited by hand it stays while the sliders take away what the model proposed there."""
+    """Edited manually it stays while the sliders remove what the model proposed there."""
     _rows, columns = np.nonzero(pixels_of(tool.live, 6))
     row, column = middle_of(tool, 6)
     drag(host, ANTERIOR, frame_of(tool), (row, column), (row, float(columns.max() + 3)))

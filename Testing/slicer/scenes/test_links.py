@@ -127,7 +127,7 @@ def test_the_segment_editor_does_not_change_the_picture_of_any_view(host, a_read
     own = {name: composite.GetBackgroundVolumeID() for name, composite in composites.items()}
     assert len(set(own.values())) == 3
     a_read_panel.ui.segmentEditor.setActiveEffectByName("Paint")
-    # Somebody looks at one view alone and comes back.
+    # A person opens one view alone and returns.
     layout = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     before = layout.GetViewArrangement()
     layout.SetViewArrangement(9569)

@@ -241,7 +241,7 @@ def test_outlines_have_names_and_colours_of_their_segments_whatever_is_edited(ho
     load(panel, SAMPLE)
     read(panel, until)
 
-    def looks():
+    def appearances():
         curves = outlines_of(panel.live.node)
         live = panel.live
         for lesion, curve in enumerate(curves, start=1):
@@ -249,14 +249,14 @@ def test_outlines_have_names_and_colours_of_their_segments_whatever_is_edited(ho
             assert curve.GetDisplayNode().GetSelectedColor() == pytest.approx(live.color_of(lesion))
         return [curve.GetName() for curve in curves]
 
-    names = looks()
+    names = appearances()
     erase(panel.live, 1)
-    assert looks() == names[1:]
+    assert appearances() == names[1:]
     panel.live.node.GetSegmentation().GetSegment(panel.live.segment_of(1)).SetName("Rib")
     panel.ui.lesionTable.cellWidget(0, 2).setCurrentIndex(1)
-    assert looks()[0] == "Rib"
+    assert appearances()[0] == "Rib"
     panel.ui.thresholdSlider.value = 0.6
-    looks()
+    appearances()
 
 
 def test_results_of_another_scan_of_the_same_name_are_not_overwritten(host, panel, until, other_scan, tmp_path):

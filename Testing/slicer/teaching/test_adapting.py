@@ -1,4 +1,4 @@
-"""The first choice of the panel that teaches: adapt the model that reads, or ask first whether that is needed."""
+"""The first choice of the training panel: adapt the reading model, or check first whether that is needed."""
 
 import functools
 import shutil
@@ -25,17 +25,17 @@ def a_set(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(teaching, a_set, tmp_path):
+def opened(training_panel, a_set, tmp_path):
     """The panel with the folders named."""
-    panel = teaching()
+    panel = training_panel()
     panel.gather.labelled.add(str(a_set / "labelled"))
     panel.gather.unlabelled.add(str(a_set / "scans"))
     panel.ui.datasetPath.currentPath = str(tmp_path / "set")
     return panel
 
 
-def test_adapting_is_the_first_choice_and_everything_else_is_folded_away(teaching):
-    ui = teaching().ui
+def test_adapting_is_the_first_choice_and_everything_else_is_folded_away(training_panel):
+    ui = training_panel().ui
     assert ui.otherWaysFold.collapsed
     for hidden in (ui.presetSelector, ui.methodSelector, ui.parentSelector, ui.trainButton, ui.checkButton):
         assert ui.otherWaysFold.isAncestorOf(hidden)
@@ -69,10 +69,12 @@ def test_one_button_gathers_and_queues_an_adaptation_of_the_reading_model(panel,
     assert len(queued) == 1
 
 
-def test_the_model_chosen_for_reading_is_the_one_that_is_adapted_and_audited(panel, teaching, tmp_path, monkeypatch):
+def test_the_model_chosen_for_reading_is_the_one_that_is_adapted_and_audited(
+    panel, training_panel, tmp_path, monkeypatch
+):
     from SpectBoneMetSegLib.model.store import default_model_name
 
-    training = teaching()
+    training = training_panel()
     panel.ui.modelSelector.setCurrentText("")
     assert training.logic.adaptation(tmp_path, "ours").config.start == default_model_name()
     panel.ui.modelSelector.setCurrentText("tiny")
@@ -104,8 +106,8 @@ def test_an_audit_says_whether_it_is_needed_and_opens_its_page(opened, until, mo
     assert not opened.ui.auditPageButton.enabled
 
 
-def test_without_outlines_an_audit_says_so(teaching, tmp_path, until):
-    panel = teaching()
+def test_without_outlines_an_audit_says_so(training_panel, tmp_path, until):
+    panel = training_panel()
     write_scan(tmp_path / "scans" / "scan.dcm", 1)
     panel.gather.unlabelled.add(str(tmp_path / "scans"))
     panel.ui.datasetPath.currentPath = str(tmp_path / "set")
@@ -115,7 +117,9 @@ def test_without_outlines_an_audit_says_so(teaching, tmp_path, until):
 
 
 @pytest.mark.parametrize("verdict", ["better", "not worse", "undecided", "worse"])
-def test_the_verdict_is_shown_in_plain_words_and_the_page_opened(tiny_model, teaching, tmp_path, monkeypatch, verdict):
+def test_the_verdict_is_shown_in_plain_words_and_the_page_opened(
+    tiny_model, training_panel, tmp_path, monkeypatch, verdict
+):
     from SpectBoneMetSegLib.model.store import read_model, update_card
     from SpectBoneMetSegTrainingLib.training.outcome.promotion import COMPARISON, ParentComparison
 
@@ -127,7 +131,7 @@ def test_the_verdict_is_shown_in_plain_words_and_the_page_opened(tiny_model, tea
     )
     model = read_model(made)
     update_card(model, replace(model.card, name="ours", metrics={COMPARISON: found.to_dict()}))
-    panel, opened = teaching(), []
+    panel, opened = training_panel(), []
     monkeypatch.setattr(panel.logic, "openPage", opened.append)
     sentence = "Keep the parent model, nothing shows that the adapted one is as good on your patients: DSC 0.6."
     panel.result.show(made, page, sentence)
@@ -142,7 +146,7 @@ def test_the_verdict_is_shown_in_plain_words_and_the_page_opened(tiny_model, tea
 
 @pytest.mark.slow
 def test_an_adaptation_outlives_the_panel_reports_its_time_and_can_be_used(
-    panel, opened, teaching, a_set, until, monkeypatch
+    panel, opened, training_panel, a_set, until, monkeypatch
 ):
     from SpectBoneMetSegLib.model import store
 
@@ -156,7 +160,7 @@ def test_an_adaptation_outlives_the_panel_reports_its_time_and_can_be_used(
     opened.ui.pauseButton.click()
     until(lambda: opened.train.state == "paused", 300)
     assert opened.ui.pauseButton.text == "Resume"
-    again = teaching()
+    again = training_panel()
     until(lambda: again.train.state == "paused", 60)
     again.ui.pauseButton.click()
     until(lambda: again.train.state in ("finished", "failed"), 1800)

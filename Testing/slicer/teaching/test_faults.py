@@ -17,7 +17,7 @@ def parameter_node(host):
     return host.slicer.mrmlScene.GetSingletonNode("SpectBoneMetSegTraining", "vtkMRMLScriptedModuleNode")
 
 
-def test_a_panel_whose_setup_failed_can_be_closed_and_made_again(host, teaching, monkeypatch):
+def test_a_panel_whose_setup_failed_can_be_closed_and_made_again(host, training_panel, monkeypatch):
     frame = host.qt.QWidget()
     host.qt.QVBoxLayout(frame)
     with monkeypatch.context() as patch:
@@ -26,28 +26,28 @@ def test_a_panel_whose_setup_failed_can_be_closed_and_made_again(host, teaching,
         with pytest.raises(ZeroDivisionError):
             widget.setup()
         widget.cleanup()
-    assert teaching().ui.gatherButton.text == "Gather"
+    assert training_panel().ui.gatherButton.text == "Gather"
 
 
-def test_a_method_by_its_earlier_name_is_shown_as_what_it_is(host, teaching):
-    panel = teaching()
+def test_a_method_by_its_earlier_name_is_shown_as_what_it_is(host, training_panel):
+    panel = training_panel()
     parameter_node(host).SetParameter("approach", "faithful")
     panel.enter()
     assert panel.ui.methodSelector.currentData == "semi"
     assert panel.choices.node.approach == "semi"
 
 
-def test_a_choice_of_another_version_is_named_before_a_training(host, teaching, tmp_path):
+def test_a_choice_of_another_version_is_named_before_a_training(host, training_panel, tmp_path):
     from SpectBoneMetSegLib.common.errors import UserError
 
-    panel = teaching()
+    panel = training_panel()
     for choice in ({"pace": "extreme"}, {"approach": "extreme"}):
         with pytest.raises(UserError, match="no choice 'extreme'"):
             panel.logic.spec(tmp_path, "ours", **choice)
 
 
-def test_an_outline_that_left_the_scene_is_named_and_leaves_the_table(host, a_read_panel, teaching, until):
-    panel = teaching()
+def test_an_outline_that_left_the_scene_is_named_and_leaves_the_table(host, a_read_panel, training_panel, until):
+    panel = training_panel()
     host.slicer.mrmlScene.RemoveNode(a_read_panel.live.node)
     assert panel.ui.sceneTable.rowCount == 1
     panel.ui.sceneTable.item(0, 0).setCheckState(host.qt.Qt.Checked)
@@ -56,12 +56,12 @@ def test_an_outline_that_left_the_scene_is_named_and_leaves_the_table(host, a_re
     until(lambda: panel.ui.sceneTable.rowCount == 0)
 
 
-def test_outlines_of_an_unknown_scan_are_left_out_with_the_reason(host, teaching, tmp_path, until):
+def test_outlines_of_an_unknown_scan_are_left_out_with_the_reason(host, training_panel, tmp_path, until):
     from SpectBoneMetSegTrainingModule.labels.collector import Sources
     from SpectBoneMetSegTrainingModule.labels.scene_labels import SceneLabel
     from SpectBoneMetSegTrainingModule.task_runner import Listener
 
-    panel, answers = teaching(), []
+    panel, answers = training_panel(), []
     write_scan(tmp_path / "scans" / "scan.dcm", 1)
     label = SceneLabel("vtkMRMLSegmentationNode1", "outlines", None, "anna", True, "")
     listener = Listener(answers.append, answers.append)
@@ -71,10 +71,10 @@ def test_outlines_of_an_unknown_scan_are_left_out_with_the_reason(host, teaching
     assert ["outlines", "Choose the scan that it was drawn on."] in answers[0]["left_out"]
 
 
-def test_adding_a_scan_does_not_cancel_what_is_being_gathered(a_read_panel, teaching, tmp_path):
+def test_adding_a_scan_does_not_cancel_what_is_being_gathered(a_read_panel, training_panel, tmp_path):
     from slicerhost.fixtures import SAMPLE
 
-    panel = teaching()
+    panel = training_panel()
     scan = {"case": "a", "files": [str(SAMPLE)], "unsure_cm2": 1.0, "novelty": 0.5, "reason": ""}
     panel.next.show([scan])
     panel.ui.nextTable.selectRow(0)
@@ -89,9 +89,9 @@ def test_adding_a_scan_does_not_cancel_what_is_being_gathered(a_read_panel, teac
 
 
 def test_the_model_that_was_shown_is_exported_though_a_training_starts_meanwhile(
-    host, teaching, tiny_model, tmp_path, monkeypatch
+    host, training_panel, tiny_model, tmp_path, monkeypatch
 ):
-    panel = teaching()
+    panel = training_panel()
     panel.result.show(tiny_model)
 
     def choose(*values):

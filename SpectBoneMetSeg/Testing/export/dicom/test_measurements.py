@@ -21,8 +21,8 @@ def report_of(reading):
 def a_report(dicom_reading, tmp_path_factory):
     reading = dicom_reading()
     rejected = dataclasses.replace(reading.lesions[0], id=4, decision="rejected")
-    said = dataclasses.replace(reading.lesions[1], decision="accepted", classification="equivocal")
-    lesions = (reading.lesions[0], said, dataclasses.replace(reading.lesions[2], edited=True))
+    decided = dataclasses.replace(reading.lesions[1], decision="accepted", classification="equivocal")
+    lesions = (reading.lesions[0], decided, dataclasses.replace(reading.lesions[2], edited=True))
     reading = dataclasses.replace(reading, lesions=lesions, rejected=(rejected,))
     report, segs = report_of(reading)
     file = tmp_path_factory.mktemp("sr") / "measurements_sr.dcm"
@@ -48,12 +48,12 @@ def test_a_lesion_has_a_group_for_every_view_that_shows_it(a_report):
         assert segment.referenced_sop_instance_uid == segs[name].SOPInstanceUID
         (number,) = segment.referenced_segment_numbers
         assert segs[name].SegmentSequence[number - 1].TrackingUID == group.tracking_uid
-        told, measured = names_and_values(group), lesion.views[name]
-        assert told["Area", ""] == pytest.approx(measured.area_mm2 / 100, rel=1e-5)
-        assert told["Counts", ""] == pytest.approx(measured.counts, rel=1e-5)
-        assert told["Counts per pixel", "Maximum"] == pytest.approx(measured.max_counts, rel=1e-5)
-        assert told["Counts per pixel", "Mean"] == pytest.approx(measured.mean_counts, rel=1e-5)
-        assert told["Certainty of Finding", ""] == pytest.approx(100 * lesion.confidence, rel=1e-5)
+        reported, measured = names_and_values(group), lesion.views[name]
+        assert reported["Area", ""] == pytest.approx(measured.area_mm2 / 100, rel=1e-5)
+        assert reported["Counts", ""] == pytest.approx(measured.counts, rel=1e-5)
+        assert reported["Counts per pixel", "Maximum"] == pytest.approx(measured.max_counts, rel=1e-5)
+        assert reported["Counts per pixel", "Mean"] == pytest.approx(measured.mean_counts, rel=1e-5)
+        assert reported["Certainty of Finding", ""] == pytest.approx(100 * lesion.confidence, rel=1e-5)
 
 
 def test_every_lesion_names_its_bone_and_side(a_report):
@@ -70,13 +70,13 @@ def test_every_lesion_names_its_bone_and_side(a_report):
 
 def test_decisions_and_who_made_them_are_in_every_group(a_report):
     groups = highdicom.sr.srread(a_report[2]).content.get_volumetric_roi_measurement_groups()
-    told = {
+    reported = {
         group.tracking_identifier: {
             item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()
         }
         for group in groups
     }
-    accepted, drawn, open_ = (told[f"Abnormal uptake {number}"] for number in (2, 3, 1))
+    accepted, drawn, open_ = (reported[f"Abnormal uptake {number}"] for number in (2, 3, 1))
     assert accepted["Decision on the area"] == "Accepted"
     assert accepted["Classification of the area"] == "Equivocal"
     assert accepted["Source of the outline and the decision"] == "Physician"
@@ -87,15 +87,15 @@ def test_decisions_and_who_made_them_are_in_every_group(a_report):
 
 def test_a_last_group_describes_the_whole_scan(a_report):
     (group,) = highdicom.sr.srread(a_report[2]).content.get_image_measurement_groups()
-    told = {name: value for (name, _), value in names_and_values(group).items()}
-    assert told["Areas of abnormal uptake"] == 3
-    assert told["Areas that a physician rejected"] == 1
-    assert told["Certainty of Finding"] == pytest.approx(90)
+    reported = {name: value for (name, _), value in names_and_values(group).items()}
+    assert reported["Areas of abnormal uptake"] == 3
+    assert reported["Areas that a physician rejected"] == 1
+    assert reported["Certainty of Finding"] == pytest.approx(90)
     known = quantify(a_report[0])
-    assert told["Areas included in the tumour burden"] == known.burden.lesions
-    # Two made-up regions are no skeleton: no number stands in for what cannot be computed.
+    assert reported["Areas included in the tumour burden"] == known.burden.lesions
+    # Two made-up regions are no skeleton: no number replaces what cannot be computed.
     assert known.index.percent is None
-    assert "Planar bone scan index" not in told
+    assert "Planar bone scan index" not in reported
 
 
 def test_the_validator_of_the_standard_finds_no_error(a_report, dicom_reading, tmp_path, validate):
@@ -107,9 +107,9 @@ def test_the_validator_of_the_standard_finds_no_error(a_report, dicom_reading, t
 
 def test_dcmqi_reads_tracking_segments_and_numbers(a_report, tmp_path, dcmqi):
     reading, segs, file = a_report
-    told = tmp_path / "sr.json"
-    dcmqi("tid1500reader", "--inputDICOM", str(file), "--outputMetadata", str(told))
-    groups = [group for group in json.loads(told.read_text())["Measurements"] if "ReferencedSegment" in group]
+    reported = tmp_path / "sr.json"
+    dcmqi("tid1500reader", "--inputDICOM", str(file), "--outputMetadata", str(reported))
+    groups = [group for group in json.loads(reported.read_text())["Measurements"] if "ReferencedSegment" in group]
     expected = [(lesion, name) for name in segs for lesion in lesions_in(reading, name)]
     uids = tracking_uids(reading)
     assert [group["TrackingUniqueIdentifier"] for group in groups] == [uids[lesion.id] for lesion, _ in expected]

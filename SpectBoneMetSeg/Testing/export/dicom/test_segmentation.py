@@ -83,9 +83,9 @@ def test_dcmqi_opens_it_where_the_reader_puts_the_view(dicom_reading, tmp_path, 
 
 def test_segments_bear_name_code_tracking_and_the_model(dicom_reading, tmp_path):
     reading = dicom_reading()
-    said = dataclasses.replace(reading.lesions[1], decision="accepted", classification="malignant")
+    decided = dataclasses.replace(reading.lesions[1], decision="accepted", classification="malignant")
     drawn = dataclasses.replace(reading.lesions[2], edited=True)
-    reading = dataclasses.replace(reading, lesions=(reading.lesions[0], said, drawn))
+    reading = dataclasses.replace(reading, lesions=(reading.lesions[0], decided, drawn))
     uids = tracking_uids(reading)
     source = source_views(reading)["posterior"]
     seg = segmentation(reading, "posterior", source, quantify(reading))

@@ -24,7 +24,7 @@ def content(reading, **further):
 
 
 def reviewed(reading):
-    """One area accepted as malignant, one drawn by hand, one rejected."""
+    """One area accepted as malignant, one drawn manually, one rejected."""
     first, second, third = reading.lesions
     return dataclasses.replace(
         reading,
@@ -157,9 +157,9 @@ def test_many_areas_continue_over_pages_with_their_headings(reading_factory):
     document = pypdfium2.PdfDocument(pdf)
     assert len(document) >= 2
     for number in range(len(document)):
-        told = document[number].get_textpage().get_text_range()
-        assert f"Page {number + 1} of {len(document)}" in told
-        assert RESEARCH_USE in told
+        reported = document[number].get_textpage().get_text_range()
+        assert f"Page {number + 1} of {len(document)}" in reported
+        assert RESEARCH_USE in reported
 
 
 def test_names_are_shown_as_text_and_never_run(a_reading):

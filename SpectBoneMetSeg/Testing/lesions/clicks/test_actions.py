@@ -13,7 +13,7 @@ SCAN = WholeBodyScan("one", PlanarView(np.ones(SHAPE, np.float32), SPACING, "ant
 
 @pytest.fixture
 def two():
-    """Two squares side by side, 20 pixels of ground between them."""
+    """Two squares side by side, 20 pixels of background between them."""
     ids = np.zeros(SHAPE, np.uint16)
     ids[50:60, 20:30], ids[50:60, 50:60] = 1, 2
     return ids

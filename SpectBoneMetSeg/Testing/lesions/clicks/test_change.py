@@ -27,13 +27,13 @@ def spot(row, column, radius, height):
     return height / (1 + np.exp((np.hypot(y - row, x - column) - radius) / 0.9))
 
 
-def scan(*spots, ground=20.0, behind=()):
+def scan(*spots, background=20.0, behind=()):
     """A body of even counts with hot discs; those of `behind` in the posterior view, anterior frame."""
     rng = np.random.default_rng(1)
     front = PlanarView(
-        rng.poisson(ground + sum((spot(*one) for one in spots), 0 * spot(0, 0, 1, 1))), SPACING, "anterior"
+        rng.poisson(background + sum((spot(*one) for one in spots), 0 * spot(0, 0, 1, 1))), SPACING, "anterior"
     )
-    back = rng.poisson(ground + sum((spot(*one) for one in behind), 0 * spot(0, 0, 1, 1)))
+    back = rng.poisson(background + sum((spot(*one) for one in behind), 0 * spot(0, 0, 1, 1)))
     return WholeBodyScan("one", front, mirror(PlanarView(back, SPACING, "anterior")))
 
 

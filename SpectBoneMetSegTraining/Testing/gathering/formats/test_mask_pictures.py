@@ -1,4 +1,4 @@
-"""Masks saved as pictures mark the view that their name speaks of; coronal volumes hold one slice."""
+"""Masks saved as pictures mark the view that their name states; coronal volumes hold one slice."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def test_pictures_and_foreign_outlines_next_to_a_dicom_scan_are_labels_or_report
         "drawn.json": None,
     }
     assert "anna" in labelled.readers
-    told = {item.path.name: item for item in found.left_out}
-    assert set(told) == {"printed.png", "scan.xml"}
+    reported = {item.path.name: item for item in found.left_out}
+    assert set(reported) == {"printed.png", "scan.xml"}
     assert not any(item.failed for item in found.left_out)
 
 

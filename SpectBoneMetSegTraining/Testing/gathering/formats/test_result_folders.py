@@ -21,7 +21,7 @@ SHAPE = (64, 40)
 
 @pytest.fixture
 def result(tmp_path):
-    """A result folder by hand: lesion 1 in both views, lesion 2 in the anterior one, lesion 3 in the posterior one."""
+    """A result folder: lesion 1 in both views, lesion 2 in the anterior one, lesion 3 in the posterior one."""
     counts = np.full(SHAPE, 9, np.float32)
     scan = WholeBodyScan("s", PlanarView(counts, (4, 4), "anterior"), PlanarView(counts, (4, 4), "posterior"))
     front, back = np.zeros(SHAPE, np.uint16), np.zeros(SHAPE, np.uint16)

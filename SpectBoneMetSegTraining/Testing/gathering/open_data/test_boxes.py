@@ -1,4 +1,4 @@
-"""Outlines in boxes follow the published rule, and boxes are read as they stand."""
+"""Outlines in boxes follow the published rule, and boxes are read as stored."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_known_faults_are_corrected_and_reported(boxed):
     assert set(result.left_out) == {"1654"}
     assert "no usable skeleton" in result.left_out["1654"]
     assert any("patients: 6 found, 3247 published" in note for note in result.notes)
-    # Twins are one patient and stand on one side.
+    # Twins are one patient and are on one side.
     records = [read_json(data / "instances" / f"bs80k_{number}.json") for number in (831, 3216)]
     assert len({record["patient"] for record in records}) == len({record["split"] for record in records}) == 1
     text = (data / "import.txt").read_text()
@@ -184,12 +184,12 @@ def test_masks_of_hot_spots_and_skeletons_join_the_scans(bs80k, tmp_path):
     masks = open_sets.write_hotspots(tmp_path / "masks", (1, 2, 10))
     imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
     record = read_json(tmp_path / "d" / "instances" / "bs80k-hotspots_1.json")
-    # Its posterior view has no mask: nothing is marked there, which is not the same as not looked at.
+    # Its posterior view has no mask: nothing is marked there, which differs from not examined.
     assert [each["labelled"] for each in record["lesions"]] == [{"anterior": True}]
     assert record["benign_areas"] == 1
     assert record["patient"] == "bs80k-00001"
     regions = read_image(tmp_path / "d" / "regions" / "bs80k-hotspots_10" / "regions_posterior.nrrd")[0]
-    # Seen from behind the patient's right stands at the right: left femur 10, right femur 60.
+    # Seen from behind the patient's right is at the right: left femur 10, right femur 60.
     assert regions[500, 105] == 10
     assert regions[500, 150] == 60
     assert regions[80, 120] == 1
@@ -226,7 +226,7 @@ def test_half_size_skeletons_are_enlarged_and_a_wrong_order_is_found_out(bs80k, 
     imported("bs80k-skeleton", masks, tmp_path / "d", scans=bs80k)
     regions = read_image(tmp_path / "d" / "regions" / "bs80k-skeleton_10" / "regions_anterior.nrrd")[0]
     assert regions.shape == (1024, 256)
-    # In the anterior view the patient's right stands at the left.
+    # In the anterior view the patient's right is at the left.
     assert (regions[500, 105], regions[500, 150]) == (60, 10)
     wrong = open_sets.bone_mask(1)
     swapped = np.where(wrong == 1, 12, np.where(wrong == 12, 1, wrong)).astype(np.uint8)
@@ -244,7 +244,7 @@ def test_anatomy_in_coco_is_drawn_as_regions(bs80k, tmp_path):
     assert regions[400, 112] == 56
     assert regions[400, 100] == 0
     assert regions[500, 144] == 10
-    # What the outlines do not name is not taught to be nothing.
+    # What the outlines do not name is not trained as background.
     record = read_json(tmp_path / "d" / "instances" / "bs80k-anatomy_1.json")
     assert "pelvis" in record["regions_named"]
     assert "forearm and hand" not in record["regions_named"]
@@ -264,9 +264,9 @@ def test_without_the_pictures_of_regions_nobody_is_put_into_a_test_of_our_own_ma
     [("base", "nosuch", "no public set 'nosuch'"), ("bones", {"side": {"1": "skull"}}, "bones are given per view")],
 )
 def test_a_description_that_cannot_be_followed_is_refused_in_a_sentence(field, value, what, bs80k, tmp_path):
-    told = {"name": "mine", "title": "Mine", "home": "here", "citation": "me", "licence": "CC0", "truth": "by me"}
+    reported = {"name": "mine", "title": "Mine", "home": "here", "citation": "me", "licence": "CC0", "truth": "by me"}
     path = tmp_path / "mine.json"
-    path.write_text(json.dumps({**told, "files": [{"role": "scan", "pattern": "(?P<patient>.+)"}], field: value}))
+    path.write_text(json.dumps({**reported, "files": [{"role": "scan", "pattern": "(?P<patient>.+)"}], field: value}))
     with pytest.raises(UserError, match=what):
         import_set(Request(read_description(path), bs80k, bs80k), tmp_path / "d")
 

@@ -100,7 +100,7 @@ class Database:
         return "\\".join(str(value) for value in found.value) if several else str(found.value)
 
     def filesForSeries(self, uid: str) -> list[str]:
-        """The host knows no series."""
+        """The host has no series."""
         return []
 
 

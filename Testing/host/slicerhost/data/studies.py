@@ -1,4 +1,4 @@
-"""Studies for tests of teaching: the sample study again and again, each time with other noise and another patient."""
+"""Studies for tests of training: the sample study several times, each time with other noise and another patient."""
 
 from __future__ import annotations
 
