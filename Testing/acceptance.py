@@ -155,7 +155,7 @@ class Acceptance:
         assert (live.reading.mask == before).all()
 
     def rename(self):
-        """A name that was given to a segment outlasts the sliders."""
+        """A name that was given to a segment is kept when a slider is moved."""
         live, ui = self.panel.live, self.panel.ui
         live.node.GetSegmentation().GetSegment(live.segment_of(1)).SetName("Checked")
         ui.thresholdSlider.value += 0.01

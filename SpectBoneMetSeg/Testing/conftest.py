@@ -1,4 +1,4 @@
-"""Made-up readings for the tests of everything that comes after the probability map."""
+"""Synthetic readings for the tests of the steps after the probability map."""
 
 from __future__ import annotations
 

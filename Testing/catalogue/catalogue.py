@@ -1,4 +1,4 @@
-"""The extension as the Extensions Index takes it: check it, and give it its address.
+"""The extension as the Extensions Index requires it: check it, and set its URL.
 
 python Testing/catalogue/catalogue.py                              what is missing for tier 1, a line each
 python Testing/catalogue/catalogue.py --set-address ADDRESS        the repository's address goes wherever it belongs

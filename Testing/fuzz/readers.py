@@ -1,4 +1,4 @@
-"""Shows a reader bytes that nobody foresaw: nothing but a sentence for the user may come of them.
+"""Passes unexpected bytes to a reader: the only error may be a sentence for the user.
 
     python Testing/fuzz/readers.py READER [--seconds S] [--seed N] | --list
 

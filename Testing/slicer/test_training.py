@@ -30,7 +30,7 @@ def waited_for_processor():
 
 @pytest.fixture
 def longest(host):
-    """Lets the application run until a condition holds; returns the longest time it held the window up meanwhile."""
+    """Lets the application run until a condition holds; returns the longest time that it blocked the window."""
 
     def wait(condition, seconds=900.0):
         end, worst = time.monotonic() + seconds, 0.0

@@ -13,7 +13,7 @@ pytest_plugins = ["slicerhost.fixtures"]
 
 @pytest.fixture
 def broken(monkeypatch):
-    """Makes a method fail in a way that nobody foresaw."""
+    """Makes a method fail with an unexpected error."""
 
     def make(owner, name):
         def fail(*values, **options):

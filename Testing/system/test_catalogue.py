@@ -1,4 +1,4 @@
-"""The extension as the Extensions Index takes it."""
+"""The extension as the Extensions Index requires it."""
 
 import importlib.util
 import shutil

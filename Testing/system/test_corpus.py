@@ -1,4 +1,4 @@
-"""Files that no honest program writes: each is refused in a sentence or read, in bounded time and memory."""
+"""Malformed files: each is refused in a sentence or read, in bounded time and memory."""
 
 from __future__ import annotations
 

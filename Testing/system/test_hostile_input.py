@@ -1,4 +1,4 @@
-"""What unlucky and hostile users do: no silent mistakes, no tracebacks, nothing lost."""
+"""What users do by mistake or on purpose: no silent mistakes, no tracebacks, nothing lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results' way to a real archive and back, by DIMSE and by DICOMweb, and a receiver between the two."""
+"""Results sent to a real archive and retrieved, by DIMSE and by DICOMweb, and a receiver between the two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopped while a library is loaded, the command line says so like anywhere else."""
+"""An interruption while a library is loaded is reported like any other."""
 
 from __future__ import annotations
 

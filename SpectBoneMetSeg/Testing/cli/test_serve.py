@@ -90,7 +90,7 @@ def test_it_listens_on_this_machine_only_and_ends_cleanly_on_request(tmp_path, n
             assert place, line + process.stderr.read()
             port = int(place[1])
             assert [answer.Status for answer in store(port, scan(), called="SPECTBONEMETSEG")] == [0]
-            # Somebody is connected still.
+            # A sender is still connected.
             associate(port, called="SPECTBONEMETSEG")
             process.send_signal(number)
             out, rest = process.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""Whether a package is there: one answer for all who ask."""
+"""Whether a package is installed: one answer for all callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up readings of scans that lie in DICOM files of every form, and what their results are checked with."""
+"""Synthetic readings of scans in every form of DICOM file, and checks of their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two scans of a comparison on their way to a window: every lesion in every view, where it is, was, or would lie."""
+"""Two scans of a comparison prepared for display: every lesion in every view, where it is, was, or would lie."""
 
 import dataclasses
 
@@ -207,7 +207,7 @@ def test_a_patient_whom_both_files_name_is_not_doubted(two, tmp_path):
     one, other = header(tmp_path / "a.dcm", "P-17"), header(tmp_path / "b.dcm", "P-17", "19500101")
     before = dated(two[0], "20240101", files=(str(one),), sha256=("0",))
     assert compare([before, dated(two[1], "20240701", files=(str(other),), sha256=("1",))]).warnings == ()
-    # An identifier here and a day of birth there may be anybody's.
+    # An identifier here and a day of birth there do not identify a patient.
     born = header(tmp_path / "c.dcm", "", "19500101")
     doubts = compare([before, dated(two[1], "20240701", files=(str(born),), sha256=("2",))]).warnings
     assert [doubt for doubt in doubts if "identifies its patient" in doubt]

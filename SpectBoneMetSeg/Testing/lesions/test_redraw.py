@@ -1,4 +1,4 @@
-"""Lesions drawn anew: the same as the pipeline's at its own threshold, and following the hand at every edit."""
+"""Lesions drawn anew: the same as the pipeline's at its own threshold, and updated after every edit."""
 
 import csv
 

@@ -172,7 +172,7 @@ def test_the_patterns_of_slicers_build_match_every_file(module, tree, names):
     found: set[Path] = set()
     for kind, words in re.findall(r"^file\((GLOB|GLOB_RECURSE) \w+\s+([^)]*)\)", text, re.MULTILINE):
         relative, _, depends, *patterns = words.split()
-        # Without the latter a new file would be missing until somebody configures the build anew.
+        # Without the latter a new file would be missing until the build is configured again.
         assert (relative, depends) == ("RELATIVE", "CONFIGURE_DEPENDS")
         for pattern in patterns:
             folder, _, last = (tree / module / pattern).as_posix().rpartition("/")

@@ -102,7 +102,7 @@ def test_the_oldest_images_that_are_done_with_make_room(spool, tmp_path):
     assert all(spool.study(study_key(study)).is_dir() for study in ("1.2", "1.3", "1.4"))
     with pytest.raises(FullError):
         keep(spool, tmp_path, "1.5")
-    # Nothing that waits was given up for it.
+    # No waiting study was given up for it.
     assert waiting(spool) == [study_key("1.3"), study_key("1.4")]
 
 

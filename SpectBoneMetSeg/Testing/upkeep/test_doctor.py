@@ -15,7 +15,7 @@ from SpectBoneMetSegLib.upkeep.doctor import examine
 
 @pytest.fixture(autouse=True)
 def without_tensorflow(monkeypatch, tmp_path):
-    """It takes long to start, and the engines' own tests hold it against ONNX Runtime."""
+    """It takes long to start, and the engines' own tests compare it with ONNX Runtime."""
     real = doctor.is_installed
     monkeypatch.setattr(doctor, "is_installed", lambda package: package != "tensorflow" and real(package))
     monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path / "models"))

@@ -1,4 +1,4 @@
-"""The child process that reads scans: it answers, it can be killed, it comes back."""
+"""The child process that reads scans: it responds, it can be killed, it is started again."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def a_model(tmp_path_factory):
     from SpectBoneMetSegLib.model.engines import import_tensorflow
 
     import_tensorflow()
-    # Of these weights come some compact areas; most others find one that fills the body.
+    # These weights give some compact areas; most others give one that fills the body.
     network, rng = build_network(CONFIG), np.random.default_rng(4)
     for weight in network.weights:
         if weight.path.endswith("kernel"):

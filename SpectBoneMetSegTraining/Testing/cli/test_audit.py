@@ -1,4 +1,4 @@
-"""`spectbonemetseg audit`: how a model does on outlines of one's own, and the page that says whether to adapt."""
+"""`spectbonemetseg audit`: how a model performs on a user's outlines, and the page that says whether to adapt."""
 
 from __future__ import annotations
 

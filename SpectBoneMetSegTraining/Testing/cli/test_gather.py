@@ -60,7 +60,7 @@ def test_a_share_of_the_patients_is_kept_for_the_test_and_stays_there(folders, c
     (test,) = cases_of(data, "test")
     assert {path.name for path in (data / "imagesTs").iterdir()} == {f"{test}_0000.nii.gz", f"{test}_0001.nii.gz"}
     assert test not in str(read_json(data / "splits.json"))
-    # Given again without the share it holds, and whoever is there stays where they are.
+    # Without the option the share of the first call is kept, and patients keep their split.
     assert main([*command, "--labelled", str(folders / "later")]) == 0
     assert test in cases_of(data, "test")
     assert len(cases_of(data, "test")) == 2

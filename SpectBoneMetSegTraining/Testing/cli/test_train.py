@@ -1,4 +1,4 @@
-"""`spectbonemetseg train`: every method ends in a model whose card says how it came about."""
+"""`spectbonemetseg train`: every method ends in a model whose card describes its training."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Running experiments on a benchmark of discs: broken-off trainings, finished ones, the page of what there is."""
+"""Running experiments on a benchmark of discs: interrupted trainings, finished ones, the page of existing results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting jobs whose process comes up or writes at that very moment."""
+"""Deleting jobs whose process starts or writes at the same time."""
 
 from __future__ import annotations
 

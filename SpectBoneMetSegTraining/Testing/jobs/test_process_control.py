@@ -1,4 +1,4 @@
-"""The process of a job: ended whole, outliving its starter, never mistaken for another."""
+"""The process of a job: ended completely, outliving its starter, never mistaken for another."""
 
 from __future__ import annotations
 

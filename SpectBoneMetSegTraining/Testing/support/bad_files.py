@@ -1,4 +1,4 @@
-"""Some hundred files that no honest program writes, made by code, each for the reader that would be shown it."""
+"""Some hundred malformed files, made by code, each for the reader that would open it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated cases that cost nothing, for the tests of whole populations."""
+"""Simulated cases that are made fast, for the tests of whole populations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job to be queued, and waiting for what becomes of it."""
+"""A job to be queued, and waiting for its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application's layout manager: slice views with real slice logics, sized when the application has a moment.
+"""The application's layout manager: slice views with real slice logics, sized when the application is idle.
 
 Which view nodes there are is the work of Slicer's own vtkMRMLLayoutLogic. As in the application a view comes into
 being with the first layout that shows it, and has its size only when it is on the screen.

@@ -27,7 +27,7 @@ def screen_of(host: Any, view: str, frame: Any, place: Place) -> tuple[int, int]
 
 
 def send(host: Any, view: str, event: str, at: tuple[int, int], shift: bool = False, repeat: int = 0) -> bool:
-    """Let the mouse do something in a view; True when nobody who listens later heard of it."""
+    """Let the mouse do something in a view; True when no later observer received the event."""
     interactor = host.layout.sliceWidget(view).sliceView().interactor()
     heard: list[str] = []
     tag = interactor.AddObserver(event, lambda caller, name: heard.append(name), -1.0)

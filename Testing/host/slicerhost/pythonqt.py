@@ -1,4 +1,4 @@
-"""PythonQt's habits for PySide6, process-wide.
+"""PythonQt's behaviour for PySide6, in the whole process.
 
 In Slicer every Q_PROPERTY is an attribute (`button.text`, never `button.text()`), and signals are connected by their
 C++ signature (`button.connect("clicked(bool)", slot)`).

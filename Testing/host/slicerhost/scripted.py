@@ -54,7 +54,7 @@ class ScriptedLoadableModuleWidget:
         """Called once, when the panel is made."""
 
     def cleanup(self) -> None:
-        """Called when the panel goes."""
+        """Called when the panel is closed."""
 
     def enter(self) -> None:
         """Called when the module is selected."""

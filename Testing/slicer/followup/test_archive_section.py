@@ -51,7 +51,7 @@ def archive(tmp_path):
 
 @pytest.fixture
 def a_run(tmp_path):
-    """A run that nobody here started."""
+    """A run that this test did not start."""
     process = subprocess.Popen([sys.executable, "-c", TERMINATED + RUN, str(tmp_path / "results")])
     yield tmp_path / "results"
     process.kill()

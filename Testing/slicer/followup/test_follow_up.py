@@ -64,7 +64,7 @@ def place(host, view):
 
 def test_a_comparison_states_the_change_of_every_area_after_the_reviews(host, section, until):
     ui = compared(section, until).ui
-    # Rejected then and there today: new. Erased today: gone.
+    # Rejected in the earlier scan and present today: new. Erased today: gone.
     assert cells(ui.changeTable, 0, 1) == [
         ("1", "stable"), ("2", "gone"), ("3", "stable"), ("4", "stable"), ("5", "new"), ("6", "stable"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What was decided on areas, and the view an area was pointed at in, through clicks, cuts, joins and undo."""
+"""What was decided on areas, and the view in which an area was clicked, through clicks, cuts, joins and undo."""
 
 import sys
 from pathlib import Path

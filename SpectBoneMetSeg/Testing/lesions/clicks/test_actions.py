@@ -1,4 +1,4 @@
-"""Clicks and drags mean what a person would expect of them, and do it."""
+"""Clicks and drags have the effect that a person expects."""
 
 from __future__ import annotations
 

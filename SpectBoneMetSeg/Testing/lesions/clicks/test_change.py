@@ -1,4 +1,4 @@
-"""One click outlines a missed lesion or takes a false one away; drags, joins and cuts do what they say."""
+"""One click outlines a missed lesion or removes a false one; drags, joins and cuts do what they say."""
 
 from __future__ import annotations
 

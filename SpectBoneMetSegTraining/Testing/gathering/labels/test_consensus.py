@@ -51,7 +51,7 @@ def test_readers_who_differ_by_at_most_five_per_cent_are_drawn_from_at_random(sc
         assert truth.again == ()
         assert [pair.difference for pair in truth.comparisons] == pytest.approx([0.05, 0.05])
         found = maps(truth, scan)
-        # Who is taken is taken in both views.
+        # The chosen reader is the same in both views.
         assert found["anterior"].sum() == found["posterior"].sum()
         taken.add(int(found["anterior"].sum()))
     assert taken == {400, 380}

@@ -1,4 +1,4 @@
-"""The application's subject hierarchy logic: nodes get an item when they come and lose it before they go.
+"""The application's subject hierarchy logic: nodes get an item when they are added and lose it before they are removed.
 
 Its rules are those of Slicer's qSlicerSubjectHierarchyPluginLogic.
 """
