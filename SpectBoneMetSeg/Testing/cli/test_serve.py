@@ -57,10 +57,10 @@ def test_an_address_that_is_not_available_is_told_before_anything_is_made(tmp_pa
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = str(taken.getsockname()[1]) if port == "taken" else port
         assert main(serve(tmp_path, "--port", number)) == 2
-    said = capsys.readouterr().err.strip()
-    assert f"127.0.0.1:{number} is not available (" in said
-    assert "--port" in said
-    assert "\n" not in said
+    printed = capsys.readouterr().err.strip()
+    assert f"127.0.0.1:{number} is not available (" in printed
+    assert "--port" in printed
+    assert "\n" not in printed
     assert list(tmp_path.iterdir()) == []
 
 
