@@ -9,6 +9,7 @@ removed when the training resumes, because those steps are repeated.
 from __future__ import annotations
 
 import csv
+import errno
 import math
 import os
 import platform
@@ -16,7 +17,8 @@ import shutil
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -206,12 +208,14 @@ class EventLog:
         import keras
 
         self._writer: Any = None
+        self._folder = run / "tensorboard"
         if keras.backend.backend() != "tensorflow":
             return
         import tensorflow as tf
 
-        folder = run / "tensorboard"
-        self._writer = tf.summary.create_file_writer(str(folder))
+        folder = self._folder
+        with _errors_of_the_system(folder):
+            self._writer = tf.summary.create_file_writer(str(folder))
         for row in read_rows(run / LOG):
             self.write(int(row["step"]), {f"train/{key}": value for key, value in row.items() if key != "step"})
         for row in read_rows(run / VALIDATION):
@@ -225,14 +229,29 @@ class EventLog:
         from tensorflow.core.framework.summary_pb2 import SummaryMetadata
 
         metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
-        with self._writer.as_default():
+        with _errors_of_the_system(self._folder), self._writer.as_default():
             for name, value in values.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), step, metadata)
 
     def flush(self) -> None:
         """Flush the event files to disk."""
         if self._writer is not None:
-            self._writer.flush()
+            with _errors_of_the_system(self._folder):
+                self._writer.flush()
+
+
+@contextmanager
+def _errors_of_the_system(folder: Path) -> Iterator[None]:
+    """Raise TensorFlow's own errors while it writes into a folder as an OSError, as other files do."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        full = os.strerror(errno.ENOSPC)
+        if full in str(error):
+            raise OSError(errno.ENOSPC, full, str(folder)) from error
+        raise OSError(str(error).partition("\n")[0]) from error
 
 
 def plot_curves(run: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.outcome.training_scans import known_patients
 from SpectBoneMetSegTrainingLib.training.setup.cases import training_cases
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
+from support.small_disk import small_disk
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -124,6 +126,20 @@ def test_a_store_without_patients_is_refused_and_leaves_no_run(mixed, tmp_path, 
     with pytest.raises(UserError, match="holds no stored patients"):
         train_and_finish(mixed, tmp_path / "run", TrainingConfig(store=str(tmp_path / "missing")), tmp_path / "m")
     assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kilobytes", [8, 60])
+def test_a_full_disk_ends_a_training_in_one_sentence_and_with_space_it_goes_on(mixed, tmp_path, capsys, kilobytes):
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
+        assert train(mixed, disk / "m", *SMALL) == 1
+        message = capsys.readouterr().err
+        assert message.count("No space left on device") == 1
+        assert "Traceback" not in message
+        assert not (disk / "m").exists()
+        assert not [path.name for path in disk.rglob(".*") if path.name != ".lock"]
+        subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)
+        assert train(mixed, disk / "m", *SMALL) == 0
+        assert find_model(disk / "m").card.name == "m"
 
 
 def test_a_parent_model_with_damaged_weights_leaves_no_run(mixed, parent, tmp_path):
