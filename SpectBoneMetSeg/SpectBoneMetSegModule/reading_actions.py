@@ -260,6 +260,8 @@ class ReadingActions(Panel):
         parameters = self._parameterNode
         if self._updating or parameters is None or slicer.mrmlScene.IsBatchProcessing():
             return
+        # Before the box: a changed parameter shows all of them in the panel, the earlier useBox included.
+        parameters.useBox = checked
         if checked and parameters.box is None:
             try:
                 parameters.box = self.logic.findBox(parameters.anteriorVolume, parameters.posteriorVolume)

@@ -47,6 +47,18 @@ def test_a_manual_box_is_read_whatever_was_chosen_before(host, a_loaded_panel, u
     assert panel.live.result.crop.method == "manual"
 
 
+def test_the_list_of_regions_is_disabled_while_the_box_is_read(a_loaded_panel):
+    ui = a_loaded_panel.ui
+    assert ui.regionSelector.enabled
+    ui.useBoxCheckBox.setChecked(True)
+    assert ui.useBoxCheckBox.checked
+    assert a_loaded_panel._parameterNode.useBox
+    assert not ui.regionSelector.enabled
+    ui.useBoxCheckBox.setChecked(False)
+    assert not a_loaded_panel._parameterNode.useBox
+    assert ui.regionSelector.enabled
+
+
 def test_the_box_is_that_of_the_reading_shown(host, a_loaded_panel, until):
     panel, ui = a_loaded_panel, a_loaded_panel.ui
     read(panel, until)
