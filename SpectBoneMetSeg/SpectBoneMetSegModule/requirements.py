@@ -110,11 +110,16 @@ def ensureInstalled(file: Path) -> None:
     try:
         packaging.pip_ensure(asked, requester="SpectBoneMetSeg")
     except Exception as error:
-        raise UserError(
-            _("Packages are missing and were not installed: {names} ({why}). Apply again to be asked again.").format(
-                names=", ".join(map(str, missing)), why=error
-            )
-        ) from error
+        raise _notInstalled(missing, str(error)) from error
+    if not areInstalled(file):
+        # While Slicer tests itself it passes over what is missing.
+        raise _notInstalled(missing, _("Slicer installed nothing"))
+
+
+def _notInstalled(missing: list[Requirement], why: str) -> UserError:
+    names = ", ".join(map(str, missing))
+    words = _("Packages are missing and were not installed: {names} ({why}). Apply again to be asked again.")
+    return UserError(words.format(names=names, why=why))
 
 
 def hasOnnx(model: str) -> bool:

@@ -181,6 +181,8 @@ def packages(monkeypatch):
     monkeypatch.setattr(pip, "pretend_installed", set())
     monkeypatch.setattr(pip, "pretend_versions", {})
     monkeypatch.setattr(pip, "agrees", False)
+    monkeypatch.setattr(pip, "fails", False)
+    monkeypatch.setattr(pip, "testing", False)
     pip.asked.clear()
     return pip
 
@@ -196,6 +198,20 @@ def test_packages_are_installed_when_the_user_agrees_and_requested_again_when_no
     monkeypatch.setattr(packages, "agrees", True)
     ensureInstalled(TENSORFLOW)
     assert areInstalled(TENSORFLOW)
+
+
+@pytest.mark.parametrize("how", ["fails", "testing"])
+def test_an_installation_that_brings_nothing_is_reported_and_can_be_repeated(host, packages, monkeypatch, how):
+    from SpectBoneMetSegLib.common.errors import UserError
+    from SpectBoneMetSegModule.requirements import TENSORFLOW, ensureInstalled
+
+    packages.pretend_missing.add("tensorflow")
+    monkeypatch.setattr(packages, "agrees", True)
+    monkeypatch.setattr(packages, how, True)
+    with pytest.raises(UserError, match="tensorflow.*Apply again"):
+        ensureInstalled(TENSORFLOW)
+    monkeypatch.setattr(packages, how, False)
+    ensureInstalled(TENSORFLOW)
 
 
 def test_a_package_that_is_too_old_counts_as_missing(host, packages):

@@ -1,10 +1,13 @@
 """`slicer.packaging`: records which packages would be requested, installs nothing.
 
-As in the application a package of another version than requested counts as missing, and the user is asked first.
+As in the application a package of another version than requested counts as missing, the user is asked first, nothing
+is installed while the application tests itself, and an installation may fail.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,6 +20,10 @@ pretend_installed: set[str] = set()
 pretend_versions: dict[str, str] = {}
 #: Whether the user agrees when asked; what was missing then counts as installed.
 agrees = False
+#: Whether the application tests itself: what is missing is then passed over without a message.
+testing = False
+#: Whether an installation that the user agreed to fails, as without a network.
+fails = False
 #: What was requested so far.
 asked: list[list[str]] = []
 
@@ -37,12 +44,17 @@ def pip_ensure(requirements: list[Requirement], requester: str | None = None) ->
 
     Raises:
         RuntimeError: something is missing, and the user declined.
+        subprocess.CalledProcessError: the installation failed.
     """
     asked.append([str(one) for one in requirements])
     if pip_check(requirements):
         return
+    if testing:
+        return
     if not agrees:
-        raise RuntimeError("User declined installation")
+        raise RuntimeError("User declined package installation")
+    if fails:
+        raise subprocess.CalledProcessError(1, [sys.executable, "-m", "pip", "install", *map(str, requirements)])
     names = {one.name for one in requirements}
     pretend_installed.update(names)
     pretend_missing.difference_update(names)
