@@ -69,3 +69,36 @@ def test_the_indexs_own_script_checks_our_file_and_its_messages_are_passed_on(ca
         "The index's own script: Check category failed: no category",
     ]
     assert [path.name for path in tmp_path.glob("*.json")] == ["Other.json"]
+
+
+#: The points of the index's own list for a new extension, by the words that name them in our tables.
+POINTS = {
+    1: (
+        "reasonable name",
+        "repository name begins with",
+        "3d-slicer-extension",
+        "description of 1-2 sentences, patents",
+        "licence in the root",
+        "URL and revision",
+        "icon, at least one screenshot",
+        "consistent with CMakeLists.txt",
+        "homepage",
+        "unused features",
+        "binaries",
+        "without consent",
+    ),
+    3: ("tutorial", "conventions", "Windows, macOS, Linux", "pull requests", "@mention", "permissive licence for"),
+    5: ("core developer", "automated tests", "forum"),
+}
+
+
+@pytest.mark.parametrize("tier", POINTS)
+def test_every_point_of_a_tier_is_answered_in_the_documents(tier):
+    text = (ROOT / "docs" / "extensions-index.md").read_text(encoding="utf-8")
+    section = text.split(f"## Tier {tier}, point by point")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    for point in POINTS[tier]:
+        [(_, met, how)] = [row for row in rows if point in row[0]]
+        assert met in ("yes", "no", "not known")
+        assert how
+    assert len(rows) == len(POINTS[tier])
