@@ -163,9 +163,9 @@ def test_the_surfaces_come_back_when_the_sliders_rest(host, a_read_panel, until)
     assert not a_read_panel.live.edited
 
 
-@pytest.mark.parametrize("count", [2, 40])
-def test_a_tick_of_the_slider_is_quick(host, count):
-    """Seconds are the machine's; fifty times what is measured on an idle one."""
+@pytest.mark.parametrize(("count", "seconds"), [(7, 0.05), (40, 0.25)])
+def test_a_tick_of_the_slider_is_quick(host, count, seconds):
+    """The quickest of some ticks, in seconds of the processor: others may use the machine, too."""
     import time
 
     from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
@@ -186,8 +186,10 @@ def test_a_tick_of_the_slider_is_quick(host, count):
     node = add_segmentation("test", volumes["anterior"], host.slicer.mrmlScene)
     live = LiveReading.start(result, node, volumes, host.slicer.mrmlScene)
     assert len(live.reading.lesions) == count
-    start = time.perf_counter()
-    for threshold in (0.52, 0.75, 0.55, 0.5):
+    spent = []
+    for threshold in (0.52, 0.75, 0.55, 0.5) * 2:
+        start = time.process_time()
         live.set_threshold(threshold, 100.0)
-    assert (time.perf_counter() - start) / 4 < (0.5 if count < 10 else 5.0)
+        spent.append(time.process_time() - start)
+    assert min(spent) < seconds
     assert len(live.reading.lesions) == count
