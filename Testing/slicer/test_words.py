@@ -231,3 +231,22 @@ def test_what_looks_like_no_whole_body_is_read_when_the_user_insists(host, panel
     ui.scanPath.currentPath = str(SAMPLE)
     ui.loadButton.click()
     assert not ui.readAnywayCheckBox.checked
+
+
+#: Whoever rests the mouse on one of these is told what it does; what depends on the scan is set by the panel.
+TOLD = ("QPushButton", "QCheckBox", "QComboBox", "QLineEdit", "QTableWidget", "ctkSliderWidget", "ctkPathLineEdit")
+TOLD_BY_PANEL = {"databaseCheckBox"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(Path(__file__).resolve().parents[2].glob("SpectBoneMetSeg*/Resources/UI/*.ui")),
+    ids=lambda one: one.stem,
+)
+def test_every_control_of_a_panel_has_a_help_text(path):
+    from xml.etree import ElementTree
+
+    controls = [widget for widget in ElementTree.parse(path).iter("widget") if widget.get("class") in TOLD]
+    assert controls
+    silent = {one.get("name") for one in controls if one.find("property[@name='toolTip']") is None}
+    assert silent - TOLD_BY_PANEL == set()
