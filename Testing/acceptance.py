@@ -124,17 +124,19 @@ class Acceptance:
     def slider(self):
         """A move of the threshold takes less than 0.05 s and comes back to the same areas."""
         ui, before = self.panel.ui, self.panel.live.reading.mask.copy()
-        value, moves = ui.thresholdSlider.value, 10
-        start = time.monotonic()
-        for move in range(moves):
+        value, seconds = ui.thresholdSlider.value, []
+        for move in range(10):
+            start = time.thread_time()
             ui.thresholdSlider.value = value + 0.01 * (move + 1)
-        seconds = (time.monotonic() - start) / moves
+            seconds.append(time.thread_time() - start)
         ui.thresholdSlider.value = value
-        self.say(f"{seconds:.3f} s a move")
+        self.say(f"{np.median(seconds):.3f} s of the processor for a move, at best {min(seconds):.3f} s")
         assert (self.panel.live.reading.mask == before).all()
+        # The quickest, of the processor: the computer may have other work meanwhile.
+        assert min(seconds) < 0.05, seconds
 
     def undo(self):
-        """What is erased is gone in the table, and undo brings it back."""
+        """What is erased is gone in the table, undo brings it back, and redo takes it away again."""
         from SpectBoneMetSegLib.mrml.nodes import labelmap_of
 
         live, editor = self.panel.live, self.panel.ui.segmentEditor
@@ -149,10 +151,17 @@ class Acceptance:
         image = labelmap_of(mine.astype(np.int16), live.result.scan.frame)
         assert logic.SetBinaryLabelmapToSegment(image, live.node, segment, logic.MODE_REPLACE)
         slicer.app.processEvents()
-        assert int((before > 0).sum() - (live.reading.mask > 0).sum()) == 5
+        assert self.erased(before) == 5
         editor.undo()
         slicer.app.processEvents()
         assert (live.reading.mask == before).all()
+        editor.redo()
+        slicer.app.processEvents()
+        assert self.erased(before) == 5
+
+    def erased(self, before):
+        """Pixels that a mask had and the reading has no more."""
+        return int((before > 0).sum() - (self.panel.live.reading.mask > 0).sum())
 
     def rename(self):
         """A name that was given to a segment is kept when a slider is moved."""
@@ -202,10 +211,17 @@ class Acceptance:
         assert self.panel.live is not None
         assert [ui.lesionTable.item(row, 1).text() for row in range(ui.lesionTable.rowCount)] == self.kept
         assert self.panel.live.name_of(1) == "Checked"
-        before = (next((self.folder / "results").iterdir()) / "mask.nrrd").read_bytes()
         ui.outputPath.currentPath = str(self.folder / "again")
         ui.saveButton.click()
-        assert (next((self.folder / "again").iterdir()) / "mask.nrrd").read_bytes() == before
+        [before], [after] = ((self.folder / name).iterdir() for name in ("results", "again"))
+        assert sorted(file.name for file in after.iterdir()) == sorted(file.name for file in before.iterdir())
+        others = [
+            file.name
+            for file in before.iterdir()
+            # The receipt has the time.
+            if file.name != "receipt.json" and file.read_bytes() != (after / file.name).read_bytes()
+        ]
+        assert others == [], others
 
     def teach(self):
         """The other module collects studies and trains two steps in the background."""
