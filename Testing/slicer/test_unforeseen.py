@@ -208,7 +208,7 @@ def test_an_installation_that_brings_nothing_is_reported_and_can_be_repeated(hos
     packages.pretend_missing.add("tensorflow")
     monkeypatch.setattr(packages, "agrees", True)
     monkeypatch.setattr(packages, how, True)
-    with pytest.raises(UserError, match="tensorflow.*Apply again"):
+    with pytest.raises(UserError, match=r"tensorflow.*Apply again"):
         ensureInstalled(TENSORFLOW)
     monkeypatch.setattr(packages, how, False)
     ensureInstalled(TENSORFLOW)
