@@ -156,6 +156,21 @@ def test_an_empty_segment_that_a_person_added_waits_for_its_lesion(host, a_read_
     assert_all_agree(a_read_panel)
 
 
+def test_views_draw_once_after_a_move_of_a_slider(host, a_read_panel, monkeypatch):
+    paused, table = [], a_read_panel.table
+    for owner, method in ((a_read_panel.live, "set_threshold"), (table, "show")):
+        real = getattr(owner, method)
+
+        def watched(*values, real=real):
+            paused.append(host.slicer.app.paused)
+            return real(*values)
+
+        monkeypatch.setattr(owner, method, watched)
+    a_read_panel.ui.thresholdSlider.value = 0.6
+    assert paused == [1, 1]
+    assert host.slicer.app.paused == 0
+
+
 def test_the_surfaces_come_back_when_the_sliders_rest(host, a_read_panel, until):
     segmentation = a_read_panel.live.node.GetSegmentation()
     a_read_panel.ui.thresholdSlider.value = 0.6
