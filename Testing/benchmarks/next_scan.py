@@ -7,6 +7,7 @@ training is continued. They are chosen by `active_learning.greedy_order` ("rank"
 among patients in whom the network predicts lesions ("foreground": foreground-aware random, the baseline of nnActive,
 arXiv:2511.19183, for whole scans). All strategies start with the same patients and the same network. Writes curves.csv,
 with a row per evaluation, and curves.png, and prints a summary; an interrupted run continues with the next seed.
+`--ways` selects a part of the strategies.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ COLUMNS = ("seed", "way", "round", "patients", "lesions", "dsc", "threshold")
 WAYS = {"random": "at random", "foreground": "at random, with predicted lesions", "rank": "by rank"}
 COLOURS = {"random": "0.45", "foreground": "tab:blue", "rank": "tab:red"}
 #: Options that change the results: all rows of a table need the same values.
-SETTINGS = ("rounds", "first", "more", "held_out", "steps", "more_steps")
+SETTINGS = ("ways", "rounds", "first", "more", "held_out", "steps", "more_steps")
 THRESHOLDS = np.arange(0.3, 0.96, 0.05)
 
 
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=40, help="patients of the evaluation (40)")
     parser.add_argument("--steps", type=int, default=400, help="gradient steps of the first round (400)")
     parser.add_argument("--more-steps", type=int, default=150, help="gradient steps of every further round (150)")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="strategies (all)")
     args = parser.parse_args()
     try:
         claim_folder(
@@ -63,7 +65,7 @@ def main() -> None:
     except UserError as error:
         parser.error(str(error))
     table = args.output / "curves.csv"
-    complete = complete_seeds(table, len(WAYS) * args.rounds)
+    complete = complete_seeds(table, len(args.ways) * args.rounds)
     for seed in range(args.seeds):
         if seed not in complete:
             run_seed(args, seed, table)
@@ -78,7 +80,7 @@ def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
     start = [names[i] for i in np.random.default_rng(seed).permutation(len(names))[: args.first]]
     with tempfile.TemporaryDirectory(prefix="next-scan-") as temporary:
         first = fit(args.data, pool.cases(start), seed, args.steps, None, Path(temporary) / "first")
-        for way in WAYS:
+        for way in args.ways:
             labelled, model, threshold = list(start), first, 0.5
             rng = np.random.default_rng((seed, 1))
             for number in range(args.rounds):
@@ -214,32 +216,37 @@ def summary(table: Path) -> str:
     rows = read_rows(table)
     seeds = sorted({row["seed"] for row in rows})
     counts = sorted({int(row["patients"]) for row in rows})
+    present = [way for way in WAYS if any(row["way"] == way for row in rows)]
     value = {(row["seed"], row["way"], int(row["patients"])): row for row in rows}
-    dsc = {way: np.array([[float(value[s, way, n]["dsc"]) for n in counts] for s in seeds]) for way in WAYS}
+    dsc = {way: np.array([[float(value[s, way, n]["dsc"]) for n in counts] for s in seeds]) for way in present}
     lesions = {
-        way: np.mean([[float(value[s, way, n]["lesions"]) for n in counts] for s in seeds], axis=0) for way in WAYS
+        way: np.mean([[float(value[s, way, n]["lesions"]) for n in counts] for s in seeds], axis=0) for way in present
     }
     lines = [
         f"Simulated patients, {len(seeds)} seeds; mean pooled DSC on the held-out patients (mean lesions labelled)."
     ]
     for i, count in enumerate(counts):
-        ways = ", ".join(f"{way} {dsc[way][:, i].mean():.3f} ({lesions[way][i]:.0f})" for way in WAYS)
-        lines.append(f"{count} patients: {ways}")
-        for other in ("random", "foreground"):
-            gain = dsc["rank"][:, i] - dsc[other][:, i]
-            error = gain.std(ddof=1) / np.sqrt(len(seeds)) if len(seeds) > 1 else float("nan")
-            lines.append(
-                f"    rank - {other}: {gain.mean():+.3f}, standard error {error:.3f}, rank better in "
-                f"{int((gain > 0).sum())} of {len(seeds)} seeds"
-            )
-    means = {way: dsc[way].mean(axis=0) for way in WAYS}
+        ways = ", ".join(f"{way} {dsc[way][:, i].mean():.3f} ({lesions[way][i]:.0f})" for way in present)
+        others = [way for way in present if way != "rank"] if "rank" in present else []
+        gains = ", ".join(gain(dsc["rank"][:, i] - dsc[way][:, i], way) for way in others)
+        lines.append(f"{count} patients: {ways}{gains and ', '}{gains}")
+    means = {way: dsc[way].mean(axis=0) for way in present}
     for goal in np.arange(0.05, min(curve.max() for curve in means.values()), 0.05):
-        if goal > means["random"][0]:
-            ways = ", ".join(f"{way} {needed(counts, means[way], float(goal)):.0f}" for way in WAYS)
+        if goal > min(curve[0] for curve in means.values()):
+            ways = ", ".join(f"{way} {needed(counts, means[way], float(goal)):.0f}" for way in present)
             lines.append(f"Patients for a mean DSC of {goal:.2f} (interpolated): {ways}")
-            ways = ", ".join(f"{way} {needed(lesions[way], means[way], float(goal)):.0f}" for way in WAYS)
+            ways = ", ".join(f"{way} {needed(lesions[way], means[way], float(goal)):.0f}" for way in present)
             lines.append(f"Lesions outlined for a mean DSC of {goal:.2f} (interpolated): {ways}")
     return "\n".join(lines)
+
+
+def gain(differences: Array, other: str) -> str:
+    """Describe the gain of "rank" over another strategy, from the differences of the seeds."""
+    error = differences.std(ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else float("nan")
+    return (
+        f"rank minus {other}: difference {differences.mean():+.3f}, standard error {error:.3f}, rank better in "
+        f"{int((differences > 0).sum())} of {len(differences)} seeds"
+    )
 
 
 def needed(counts: Sequence[int] | Array, curve: Array, goal: float) -> float:
@@ -265,6 +272,8 @@ def draw(table: Path, picture: Path) -> None:
     axes = figure.subplots()
     for way, colour in COLOURS.items():
         ours = [row for row in rows if row["way"] == way]
+        if not ours:
+            continue
         for seed in sorted({row["seed"] for row in ours}):
             points = [(int(row["patients"]), float(row["dsc"])) for row in ours if row["seed"] == seed]
             axes.plot(*zip(*points, strict=True), color=colour, linewidth=0.7, alpha=0.5)

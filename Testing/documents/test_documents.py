@@ -69,6 +69,7 @@ def test_the_documented_ranking_table_is_what_its_command_prints(tmp_path):
     (tmp_path / "curves.png").unlink()
     script = ROOT / "Testing" / "benchmarks" / "next_scan.py"
     command = [sys.executable, str(script), "--data", str(tmp_path / "unneeded"), "--output", str(tmp_path)]
+    command += ["--ways", "random", "rank"]
     reported = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (tmp_path / "curves.png").exists()
     page = (ROOT / "docs" / "training-jobs.md").read_text()
