@@ -117,7 +117,7 @@ def test_train_gathers_into_the_run_and_a_run_that_began_keeps_its_scans(folders
     (folders / "labelled" / "case0.seg.nrrd").unlink()
     (folders / "model").rename(folders / "earlier")
     assert main(command) == 0
-    assert "goes on with the scans that were gathered when it started" in capsys.readouterr().err
+    assert "continues with the scans that were gathered when it started" in capsys.readouterr().err
     assert sorted((run / "data" / "instances").iterdir()) == before
 
 
