@@ -252,7 +252,7 @@ def test_gathering_requires_nothing_that_only_a_training_needs(training_panel, t
 
 def test_the_share_of_patients_for_the_test_is_passed_on_and_nothing_for_that_of_before(training_panel, monkeypatch):
     panel, requested = training_panel(), []
-    monkeypatch.setattr(panel.logic.collector, "start", lambda *given: requested.append(given[-1]))
+    monkeypatch.setattr(panel.logic.collector, "start", lambda sources, _listener: requested.append(sources.test_share))
     assert panel.ui.testShareBox.text == "as before (none at first)"
     panel.ui.gatherButton.click()
     panel.ui.testShareBox.setValue(20)

@@ -346,9 +346,7 @@ def remove_model(name: str) -> Path:
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be deleted ({reason_of(error)}); ask for the right to write there."
-        ) from error
+        raise UserError(f"{folder} cannot be deleted ({reason_of(error)}); ask for permission to write.") from error
     return folder
 
 

@@ -1,7 +1,6 @@
 """The section Follow-up: changes of areas between earlier scans and the open reading.
 
-A process of its own compares, and reads what was not read yet. What is shown are copies: the open reading, its nodes
-and its edits stay as they are.
+Another process compares, and reads new scans. It shows copies: the open reading, its nodes and edits do not change.
 """
 
 # Names follow Slicer's own: camelCase methods and arguments.
@@ -176,21 +175,18 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.forget()
         folder = self._folder = Path(tempfile.mkdtemp(prefix="SpectBoneMetSeg-"))
         own = folder / "own.npz"
-        try:
-            save_reading(live.final(), own)
-        except OSError as error:
-            self.forget()
-            words = _("The reading cannot be handed over in {folder} ({why}); check the space on the disk.")
-            raise UserError(words.format(folder=folder, why=reason_of(error))) from error
         arguments: dict[str, Any] = {"own": str(own), "earlier": paths, "folder": str(folder), "model": model}
         arguments |= {"engine": engine, "device": device, "options": optionsOf(live, self.panel.readsAnyway())}
         self._known = stateOf(live)
         try:
+            save_reading(live.final(), own)
             self._call = start_comparison(arguments, shutil.which("PythonSlicer") or sys.executable)
-        except UserError:
-            # The reading in the folder is of no use without the process.
+        except (OSError, UserError) as error:
             self.forget()
-            raise
+            if isinstance(error, UserError):
+                raise
+            words = _("The reading cannot be handed over in {folder} ({why}); check the space on the disk.")
+            raise UserError(words.format(folder=folder, why=reason_of(error))) from error
         self.ui.followupBar.setValue(0)
         self.say(_("Starting..."))
         self._timer.start()

@@ -104,3 +104,20 @@ def test_only_training_cases_are_split(folder):
 def test_a_folder_that_is_no_data_set_is_refused_with_the_remedy(tmp_path):
     with pytest.raises(UserError, match="make one"):
         cases_of(tmp_path, "train")
+
+
+def test_known_patients_stay_and_new_ones_even_the_folds_out():
+    patients = {f"c{i}": f"p{i // 2}" for i in range(14)}
+    folds = split_by_patient(patients, 3)
+    more = {**patients, **{f"n{i}": f"q{i}" for i in range(6)}, "again": "p0"}
+    extended, joined = extend_split(folds, more, 3)
+    assert set(joined) == {f"q{i}" for i in range(6)}
+    for old, new in zip(folds, extended, strict=True):
+        assert set(old["val"]) <= set(new["val"])
+        assert set(old["train"]) <= set(new["train"])
+        assert set(new["val"]) | set(new["train"]) == set(more)
+        assert not {more[case] for case in new["val"]} & {more[case] for case in new["train"]}
+        assert ("again" in new["val"]) == ("c0" in new["val"])
+    held = [len({more[case] for case in fold["val"]}) for fold in extended]
+    assert max(held) - min(held) <= 1
+    assert extend_split(extended, more, 3) == (extended, {})

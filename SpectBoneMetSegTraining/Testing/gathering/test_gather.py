@@ -19,7 +19,6 @@ from SpectBoneMetSegLib.scan.boxes import cut
 from SpectBoneMetSegTrainingLib.dataset import cases
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json, write_image
-from SpectBoneMetSegTrainingLib.dataset.folds import extend_split, split_by_patient
 from SpectBoneMetSegTrainingLib.gathering.discovery.pseudonyms import Pseudonyms
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
 from SpectBoneMetSegTrainingLib.gathering.gather import gather, private_folder, sources_of
@@ -395,20 +394,3 @@ def test_the_trainers_loader_reads_what_was_gathered(tree, cohort):
     assert set(crop.labels) == {"anterior", "posterior"}
     assert crop.counts["anterior"].shape == crop.labels["anterior"].shape == (256, 256)
     assert load_case(tree.data, case_of(tree, cohort[2])).labels == {}
-
-
-def test_known_patients_stay_and_new_ones_even_the_folds_out():
-    patients = {f"c{i}": f"p{i // 2}" for i in range(14)}
-    folds = split_by_patient(patients, 3)
-    more = {**patients, **{f"n{i}": f"q{i}" for i in range(6)}, "again": "p0"}
-    extended, joined = extend_split(folds, more, 3)
-    assert set(joined) == {f"q{i}" for i in range(6)}
-    for old, new in zip(folds, extended, strict=True):
-        assert set(old["val"]) <= set(new["val"])
-        assert set(old["train"]) <= set(new["train"])
-        assert set(new["val"]) | set(new["train"]) == set(more)
-        assert not {more[case] for case in new["val"]} & {more[case] for case in new["train"]}
-        assert ("again" in new["val"]) == ("c0" in new["val"])
-    held = [len({more[case] for case in fold["val"]}) for fold in extended]
-    assert max(held) - min(held) <= 1
-    assert extend_split(extended, more, 3) == (extended, {})
