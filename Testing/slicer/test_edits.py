@@ -15,10 +15,10 @@ pytest_plugins = ["slicerhost.fixtures"]
 def test_measurements_follow_an_edit(a_read_panel):
     live = a_read_panel.live
     before = live.reading.lesions[0]
-    shown = table_of(a_read_panel, 1, 5, 6, 7, 8)[0]
+    shown = table_of(a_read_panel, 1, 7, 6, 5, 9)[0]
     hottest = np.argwhere(pixels_of(live, 1) & (live.reading.probability == before.max_probability))[0]
     paint(live, 1, (slice(hottest[0] - 1, hottest[0] + 2), slice(hottest[1] - 1, hottest[1] + 2)), 0)
-    after = table_of(a_read_panel, 1, 5, 6, 7, 8)[0]
+    after = table_of(a_read_panel, 1, 7, 6, 5, 9)[0]
     assert float(after[0]) < float(shown[0])
     assert float(after[3]) < float(shown[3])
     assert (shown[4], after[4]) == ("model", "edited")
@@ -40,7 +40,7 @@ def test_moving_the_threshold_leaves_what_was_edited_as_it_is(host, a_read_panel
     edited = live.edits.mask
     assert edited.any()
     assert not edited[left].any()
-    untouched = [row for row in table_of(panel, 1, 8) if row[1] == "model"]
+    untouched = [row for row in table_of(panel, 1, 9) if row[1] == "model"]
     assert untouched
     for threshold in (0.7, 0.3, 0.5):
         panel.ui.thresholdSlider.value = threshold
@@ -49,14 +49,14 @@ def test_moving_the_threshold_leaves_what_was_edited_as_it_is(host, a_read_panel
         assert not live.reading.mask[left].any()
         assert not live.reading.mask[gone].any()
         assert_all_agree(panel)
-    assert [row for row in table_of(panel, 1, 8) if row[1] == "model"] == untouched
+    assert [row for row in table_of(panel, 1, 9) if row[1] == "model"] == untouched
     panel.ui.thresholdSlider.value = 0.6
-    shown = table_of(panel, 0, 1, 4, 5, 8)
+    shown = table_of(panel, 0, 1, 8, 7, 9)
     assert shown != untouched
 
     host.save_scene(tmp_path / "edited.mrb")
     host.load_scene(tmp_path / "edited.mrb")
-    assert table_of(panel, 0, 1, 4, 5, 8) == shown
+    assert table_of(panel, 0, 1, 8, 7, 9) == shown
     panel.ui.thresholdSlider.value = 0.5
     np.testing.assert_array_equal(panel.live.edits.mask, edited)
     assert (panel.live.reading.mask[edited] == 1).all()
@@ -64,7 +64,7 @@ def test_moving_the_threshold_leaves_what_was_edited_as_it_is(host, a_read_panel
     assert panel.live.edits is None
     assert panel.live.reading.mask[whole].all()
     assert panel.live.reading.mask[gone].all()
-    assert {row[0] for row in table_of(panel, 8)} == {"model"}
+    assert {row[0] for row in table_of(panel, 9)} == {"model"}
 
 
 def test_a_decision_on_a_lesion_is_restored_with_it(a_read_panel):

@@ -50,9 +50,9 @@ def test_a_move_reports_every_segment_once_and_draws_in_the_existing_labelmap(ho
 def test_a_move_that_changes_no_row_writes_none(forty):
     table = forty.ui.lesionTable
     forty.ui.minimumAreaSlider.value = 0.2
-    before = [table.item(row, column) for row in range(COUNT) for column in (0, 1, 4, 5, 6, 7, 8)]
+    before = [table.item(row, column) for row in range(COUNT) for column in (0, 1, 4, 5, 6, 7, 8, 9)]
     forty.ui.minimumAreaSlider.value = 0.3
-    after = [table.item(row, column) for row in range(COUNT) for column in (0, 1, 4, 5, 6, 7, 8)]
+    after = [table.item(row, column) for row in range(COUNT) for column in (0, 1, 4, 5, 6, 7, 8, 9)]
     assert all(one is other for one, other in zip(before, after, strict=True))
 
 
@@ -62,3 +62,16 @@ def test_moves_after_a_stroke_of_the_brush_agree_with_the_segments(host, forty):
     for threshold in (0.45, 0.6, 0.7, 0.5):
         forty.ui.thresholdSlider.value = threshold
         assert_all_agree(forty)
+
+
+def test_the_table_names_the_main_bone_and_lists_the_others_when_the_pointer_rests_on_it(host):
+    from SpectBoneMetSegLib.quantification.anatomy import all_regions
+    from SpectBoneMetSegLib.quantification.results import BoneShare
+    from SpectBoneMetSegModule.review.lesion_table import bonesText, mainBone
+
+    named = {region.title: region for region in all_regions().values()}
+    sternum, ribs = BoneShare(named["sternum"], 0.31), BoneShare(named["left ribs"], 0.69)
+    assert mainBone(()) == bonesText(()) == ""
+    assert mainBone((sternum,)) == bonesText((sternum,)) == "sternum"
+    assert mainBone((sternum, ribs)) == "left ribs 69 % +1"
+    assert bonesText((sternum, ribs)) == "sternum 31 %, left ribs 69 %"

@@ -50,14 +50,14 @@ def test_a_person_reads_a_scan_from_file_to_saved_results(host, a_read_panel, un
     decisions = [(review.decision, review.classification) for review in panel.live.reviews().values()]
     assert decisions[:2] == [("accepted", "malignant"), ("rejected", "")]
 
-    before = table_of(panel, 0, 1, 4, 5, 6, 7)
+    before = table_of(panel, 0, 1, 8, 7, 6, 5)
     areas = curve_areas(panel.live)
     host.save_scene(tmp_path / "reading.mrb")
     host.clear()
     assert panel.ui.lesionTable.rowCount == 0
     assert panel.live is None
     host.load_scene(tmp_path / "reading.mrb")
-    assert table_of(panel, 0, 1, 4, 5, 6, 7) == before
+    assert table_of(panel, 0, 1, 8, 7, 6, 5) == before
     np.testing.assert_allclose(curve_areas(panel.live), areas, rtol=1e-6)
     assert [(review.decision, review.classification) for review in panel.live.reviews().values()] == decisions
     assert panel.live.edited

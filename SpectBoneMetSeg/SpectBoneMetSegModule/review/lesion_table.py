@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..slicer_types import Widget
 
-DECISION_COLUMN, CLASSIFICATION_COLUMN = 2, 3
+DECISION_COLUMN, CLASSIFICATION_COLUMN, BONE_COLUMN = 2, 3, 4
 
 
 class LesionTable:
@@ -48,15 +48,15 @@ class LesionTable:
             (_("cm²"), _("Area of both views together")),
             (_("Decision"), _("Rejected areas leave the saved masks and stay in the table")),
             (_("Class"), _("The physician's classification")),
-            (_("Seen in"), _("The views whose probability reaches the threshold")),
-            (_("Max."), _("Maximum counts in a pixel, of the view where it is hottest")),
-            (_("Contrast"), _("Mean counts inside divided by mean counts around, in that view")),
+            (_("Bone"), _("The bone with most of the area; the others when the pointer rests on it")),
             (
                 _("Prob."),
                 _("Probability that it is abnormal uptake; of a model without calibration, the maximum over pixels"),
             ),
+            (_("Contrast"), _("Mean counts inside divided by mean counts around, of the view where it is hottest")),
+            (_("Max."), _("Maximum counts in a pixel, in that view")),
+            (_("Seen in"), _("The views whose probability reaches the threshold")),
             (_("Outline"), _("By the model, or edited manually: then the sliders do not change it")),
-            (_("Bone"), _("With the share of the area on it, where it lies on more than one")),
         ]
         prepareTable(table, titles)
         table.setMinimumHeight(200)
@@ -98,26 +98,30 @@ class LesionTable:
     def _fill(self, row: int, lesion: Lesion, live: LiveReading, byHand: bool) -> None:
         seen = {"anterior": _("anterior"), "posterior": _("posterior"), "both": _("both")}
         strongest = max(lesion.views.values(), key=lambda measured: measured.max_counts)
+        bones = live.bones_of(lesion.id)
         texts = {
             # The section says what they all are; a name of the user's own is shown whole.
             0: live.name_of(lesion.id).removeprefix(f"{LESION_NAME} "),
             1: f"{lesion.area_mm2 / 100:.2f}",
-            4: seen[lesion.seen_in],
-            5: f"{strongest.max_counts:.0f}",
+            BONE_COLUMN: mainBone(bones),
+            5: f"{lesion.max_probability if lesion.confidence is None else lesion.confidence:.2f}",
             6: f"{strongest.contrast:.1f}",
-            7: f"{lesion.max_probability if lesion.confidence is None else lesion.confidence:.2f}",
-            8: _("edited") if byHand else _("model"),
-            9: bonesText(live.bones_of(lesion.id)),
+            7: f"{strongest.max_counts:.0f}",
+            8: seen[lesion.seen_in],
+            9: _("edited") if byHand else _("model"),
         }
         color = tuple(round(255 * part) for part in live.color_of(lesion.id))
+        further = {0: color, BONE_COLUMN: bonesText(bones)}
         for column, text in texts.items():
-            wanted = (text, color) if column == 0 else (text,)
+            wanted = (text, further.get(column))
             if self._shown[row].get(column) == wanted:
                 continue
             self._shown[row][column] = wanted
             item = qt.QTableWidgetItem(text)
             if column == 0:
                 item.setData(qt.Qt.DecorationRole, qt.QColor(*color))
+            if column == BONE_COLUMN:
+                item.setToolTip(bonesText(bones))
             self.table.setItem(row, column, item)
         review = live.review(lesion.id)
         self.table.cellWidget(row, DECISION_COLUMN).setCurrentIndex(DECISIONS.index(review.decision))
@@ -146,6 +150,14 @@ class LesionTable:
         row = self.table.currentRow()
         if not self.filling and row >= 0:
             self.onSelected(row + 1)
+
+
+def mainBone(bones: Sequence[BoneShare]) -> str:
+    """The bone with most of a lesion, with its share and the number of others; "" where none is known."""
+    if len(bones) < 2:
+        return bonesText(bones)
+    most = max(bones, key=lambda each: each.share)
+    return f"{most.region.title} {round(100 * most.share)} % +{len(bones) - 1}"
 
 
 def bonesText(bones: Sequence[BoneShare]) -> str:

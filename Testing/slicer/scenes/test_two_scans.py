@@ -149,14 +149,14 @@ def test_views_that_were_loaded_one_by_one_may_be_added_with_a_warning(host, pan
 def test_a_scene_with_two_readings_opens_with_the_one_that_was_shown(host, two_readings, tmp_path):
     panel, first, second = two_readings
     panel.ui.segmentationSelector.setCurrentNode(first[2])
-    rows = table_of(panel, 0, 1, 5)
+    rows = table_of(panel, 0, 1, 7)
     names = [first[2].GetName(), second[2].GetName()]
     host.save_scene(tmp_path / "two.mrb")
     host.load_scene(tmp_path / "two.mrb")
     readings = {node.GetName(): node for node in nodes_of(host, "vtkMRMLSegmentationNode")}
     assert set(readings) == set(names)
     assert panel.live.node is readings[names[0]]
-    assert table_of(panel, 0, 1, 5) == rows
+    assert table_of(panel, 0, 1, 7) == rows
     assert [seen(readings[name]) for name in names] == [True, False]
     assert shown(host) == [panel._parameterNode.anteriorVolume, panel._parameterNode.posteriorVolume]
     panel.ui.segmentationSelector.setCurrentNode(readings[names[1]])
