@@ -161,7 +161,7 @@ def _caption(shown: str | None, axis: int, across: NDArray[np.float64]) -> str:
 
 def plain_letters(display: Any, color: tuple[float, float, float] = COLOR) -> None:
     """Show only letters, on a light background: points could be mistaken for findings, and the field may be black."""
-    display.SetGlyphType(display.Vertex2D)
+    display.SetGlyphType(display.Sphere3D)
     display.UseGlyphScaleOff()
     display.SetGlyphSize(NO_POINT_MM)
     display.SetTextScale(3.0)
