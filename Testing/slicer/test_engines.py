@@ -158,6 +158,7 @@ def test_a_module_with_a_loaded_model_states_its_engine(a_loaded_panel, until):
     assert a_loaded_panel.ui.deviceLabel.text == "TensorFlow, CPU (ready)"
 
 
+@pytest.mark.slow
 def test_the_time_left_counts_down_and_the_bar_never_goes_back(a_loaded_panel, until):
     panel, seen = a_loaded_panel, []
     panel.logic.worker.close()

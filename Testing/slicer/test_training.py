@@ -279,6 +279,7 @@ def test_what_is_missing_is_reported_before_anything_starts(training_panel, a_co
     assert panel.logic.jobs() == []
 
 
+@pytest.mark.slow
 def test_the_most_instructive_scan_is_opened_with_a_proposal_corrected_and_added(
     host, a_read_panel, training_panel, a_collected_set, longest, until
 ):

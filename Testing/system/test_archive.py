@@ -15,6 +15,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, generate_uid
 from SpectBoneMetSegLib.cli.main import main
 
+# A shorter archive of many kinds is in test_batch.py.
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
 BOTH, FRONT = "anterior+posterior", "anterior"
 

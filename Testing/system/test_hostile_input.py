@@ -163,6 +163,7 @@ def test_a_terminated_run_leaves_nothing_half_written(tmp_path, tiny):
     assert left <= {"simulated_scan"}
 
 
+@pytest.mark.slow
 def test_the_users_keras_settings_do_not_change_the_reading(tmp_path, tiny):
     (tmp_path / "keras.json").write_text(json.dumps({"floatx": "float16", "image_data_format": "channels_first"}))
     command = [

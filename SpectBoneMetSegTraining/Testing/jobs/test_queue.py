@@ -102,6 +102,7 @@ def test_one_job_runs_and_the_next_waits_and_starts_by_itself(jobs, counting):
     until(second, "finished")
 
 
+@pytest.mark.slow
 def test_never_two_jobs_run_at_once_however_many_processes_check(jobs, counting):
     # Each of them fails if another one counts at the same time.
     folders = [start_job(spec(steps=4, model=f"m{i}"), jobs, counting) for i in range(4)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from SpectBoneMetSegLib.model.store import read_model, verify
 from SpectBoneMetSegTrainingLib.jobs.queue import (
     JobWatch,
@@ -15,6 +16,7 @@ from SpectBoneMetSegTrainingLib.training.preview import load_preview
 from support.job_runs import spec, until
 
 
+@pytest.mark.slow
 def test_a_real_job_ends_with_a_model_that_is_compared_and_can_be_used(data, jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("SPECTBONEMETSEG_MODELS", str(tmp_path / "models"))
     folder = start_job(spec(data, steps=6, description="Made-up."), jobs)

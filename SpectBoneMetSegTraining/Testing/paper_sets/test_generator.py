@@ -150,6 +150,7 @@ def test_d3_is_d1_and_samples_that_train_and_never_validate(d3):
     assert len(cases_of(folder, "train")) == 14
 
 
+@pytest.mark.slow
 def test_a_label_budget_does_not_exclude_patients_on_whom_a_generator_was_trained(d3):
     for config in (TrainingConfig(labels=3), TrainingConfig(labelled_cases=("case1",))):
         with pytest.raises(UserError, match="generated cases"):

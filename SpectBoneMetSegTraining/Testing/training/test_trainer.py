@@ -36,6 +36,7 @@ def test_another_training_in_the_same_run_folder_is_refused(data, tmp_path):
         train(data, tmp_path / "run", config())
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_train_in_one_run_folder(data, tmp_path):
     with exclusive_access(tmp_path / "run"), pytest.raises(UserError, match="Another process"):
         train(data, tmp_path / "run", config(steps=1))

@@ -23,6 +23,7 @@ def even_tracer(person):
     return Tracer(np.ones(len(person.bones), np.float32), np.ones(len(person.tissues), np.float32))
 
 
+@pytest.mark.slow
 def test_every_pattern_is_met_and_every_bone_is_one_focus(person, drawn):
     assert set(Counter(pattern for pattern, _ in drawn)) == {"patchy", "superscan", "even"}
     names = load_skeleton().names

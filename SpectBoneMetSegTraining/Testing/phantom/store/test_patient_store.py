@@ -28,6 +28,7 @@ def source(folder, **options):
     return BatchSource(never, TrainingCases(["a"], [], []), config, [], PatientStore(folder))
 
 
+@pytest.mark.slow
 def test_an_interrupted_store_continues_with_what_is_missing(folder, capsys):
     files = sorted((folder / FOLDER).iterdir())
     assert [path.name for path in files] == ["sim0006_00000.npz", "sim0006_00001.npz"]
