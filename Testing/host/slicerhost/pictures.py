@@ -5,8 +5,8 @@ Reads the sample study in the panel, as a person would, and writes
 - panel-empty.png, panel-running.png, panel.png, panel-error.png: the module's panel before a scan is chosen, while it
   is read, after that with a selected lesion, after an error; panel-narrow.png: unfolded, in a narrow window;
 - views.png: anterior, posterior and aggregate view with the outlines, whole body above, the region that was read below;
-- follow-up.png, follow-up-views.png: the section Follow-up and its views, next to an earlier scan that is made of the
-  sample: one area of today was not there, one was smaller, another one is gone;
+- follow-up.png: the section Follow-up and its views, next to an earlier scan that is made of the sample: one area of
+  today was not there, one was smaller, another one is gone;
 - archive.png: the section A folder of studies after it has read two scans and a damaged file.
 
 With folders of labelled studies and of unlabelled scans it also trains a model, and writes
@@ -18,6 +18,7 @@ With folders of labelled studies and of unlabelled scans it also trains a model,
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -129,7 +130,7 @@ def follow(host: Any, panel: Any, work: Path, folder: Path) -> None:
     # The others follow.
     node.SetFieldOfView(*(part / 6 for part in node.GetFieldOfView()[:2]), 1.0)
     rows.append(_compared(host, section))
-    Image.fromarray(np.vstack(rows)).save(folder / "follow-up-views.png", optimize=True)
+    _beside(folder / "follow-up.png", Image.fromarray(np.vstack(rows)))
     section.back()
 
 
@@ -271,6 +272,22 @@ def _row(host: Any) -> NDArray[np.uint8]:
     return np.hstack([pictures[0], line, pictures[1], line, pictures[2]])
 
 
+def _beside(path: Path, views: Any) -> None:
+    """Put a picture of views next to that of a panel, as high as what the panel shows."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        panel = image.convert("RGB")
+    pixels = np.asarray(panel)
+    shown = np.flatnonzero((pixels != pixels[-1, 0]).any(axis=(1, 2)))
+    height = min(panel.height, int(shown[-1]) + 20)
+    views = views.resize((round(views.width * height / views.height), height), Image.Resampling.LANCZOS)
+    whole = Image.new("RGB", (panel.width + views.width, height))
+    whole.paste(panel, (0, 0))
+    whole.paste(views, (panel.width, 0))
+    whole.save(path, optimize=True)
+
+
 def _columns(host: Any, panel: Any, path: Path, *columns: tuple[str, ...]) -> None:
     """Write some sections of a panel side by side.
 
@@ -304,13 +321,15 @@ def main() -> None:
     folder = Path(sys.argv[1])
     panel = read_sample(host, folder, *sys.argv[2:3])
     write_pictures(host, panel, folder)
-    with tempfile.TemporaryDirectory() as work:
-        follow(host, panel, Path(work), folder)
-        read_archive(host, panel, Path(work), folder)
-    if len(sys.argv) > 4:
-        # Next to the studies: the pictures show paths.
-        with tempfile.TemporaryDirectory(prefix="teaching-", dir=Path(sys.argv[3]).parent) as work:
-            teach(host, *sys.argv[3:5], Path(work), folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        # The pictures show paths: next to the studies they are those that a user could have.
+        work = (Path(sys.argv[3]).parent if len(sys.argv) > 4 else Path(temporary)) / "readings"
+        work.mkdir()
+        follow(host, panel, work, folder)
+        read_archive(host, panel, work, folder)
+        if len(sys.argv) > 4:
+            teach(host, *sys.argv[3:5], work, folder)
+        shutil.rmtree(work)
     panel.cleanup()
     # With nodes left in the scene the interpreter would crash on its way out.
     host.clear()
