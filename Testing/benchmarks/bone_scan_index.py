@@ -4,7 +4,7 @@ python Testing/benchmarks/bone_scan_index.py --patients 50 --repeats 35 --output
 
 Prints the agreement of the index with the known one, with true outlines and end to end, and the differences between
 repeated scans after repositioning; writes a table and Bland-Altman plots to DIR. An interrupted run is continued. All
-figures are of simulated patients from one simulator. Takes about a minute per scan on one core.
+figures are of simulated patients from one simulator. Takes 30 s to a minute per scan on one core.
 """
 
 from __future__ import annotations
