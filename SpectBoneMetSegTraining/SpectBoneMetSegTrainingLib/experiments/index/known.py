@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 from SpectBoneMetSegLib.lesions.model_result import ModelResult
 from SpectBoneMetSegLib.lesions.redraw import reading_at
@@ -20,18 +22,19 @@ __all__ = ["known_index", "true_reading"]
 DISEASED = 0.5
 
 
-def known_index(patient: Patient, table: WeightTable = IMBRIACO_1998) -> float:
+def known_index(patient: Patient, table: WeightTable = IMBRIACO_1998, tracks: Container[str] | None = None) -> float:
     """Compute the sum over bones of (diseased volume / volume x weight), in per cent, without cold metastases.
 
     Args:
         patient: the patient on the day of the scan.
         table: weights of the skeleton's regions.
+        tracks: tracks of the metastases that count; None for all.
     """
     volume, regions = person_of(patient).bone_volume, bone_regions()
     diseased = np.zeros(len(volume), bool)
     for metastasis in patient.metastases:
         focus = metastasis.focus
-        if focus.uptake > 1:
+        if focus.uptake > 1 and (tracks is None or metastasis.track in tracks):
             diseased[focus.index[focus.share >= DISEASED]] = True
     whole = np.bincount(regions, volume, minlength=256)
     part = np.bincount(regions, volume * diseased, minlength=256)

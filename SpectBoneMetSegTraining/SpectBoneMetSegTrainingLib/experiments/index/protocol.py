@@ -30,7 +30,17 @@ BINS = 10
 #: Largest number of patients drawn per patient chosen.
 DRAWS_PER_PATIENT = 8
 #: Columns of the table; areas_mm2 holds "track:area" of the true outlines, to compare repeats.
-COLUMNS = ("seed", "scan", "known_percent", "true_percent", "model_percent", "true_reason", "model_reason", "areas_mm2")
+COLUMNS = (
+    "seed",
+    "scan",
+    "known_percent",
+    "true_percent",
+    "model_percent",
+    "true_reason",
+    "model_reason",
+    "areas_mm2",
+    "labelled_percent",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class Measured:
         true_reason: reason why `true` is not computable.
         model_reason: reason why `model` is not computable.
         areas: {track: area of its true outline in mm2, in the larger view}.
+        labelled: known index of the labelled metastases alone, those bright enough to be outlined; None in tables of
+            earlier versions.
     """
 
     seed: int
@@ -56,6 +68,7 @@ class Measured:
     true_reason: str
     model_reason: str
     areas: dict[str, float]
+    labelled: float | None = None
 
 
 def choose_seeds(count: int, first: int, progress: Callable[[str], None]) -> list[int]:
@@ -100,6 +113,7 @@ def measure(seed: int, scan: int, reader: Reader | None) -> Measured:
         true.index.reason,
         model.index.reason if model else "",
         _areas(case),
+        known_index(patient, tracks={lesion.track for lesion in case.lesions if lesion.visible}),
     )
 
 
@@ -131,6 +145,7 @@ def read_rows(path: Path) -> list[Measured]:
                 row["true_reason"],
                 row["model_reason"],
                 {track: float(area) for track, _, area in (entry.partition(":") for entry in row["areas_mm2"].split())},
+                float(row["labelled_percent"]) if row.get("labelled_percent") else None,
             )
             for row in csv.DictReader(file)
         ]
@@ -143,5 +158,7 @@ def write_rows(path: Path, rows: Sequence[Measured]) -> None:
         writer.writerow(COLUMNS)
         for row in rows:
             areas = " ".join(f"{track}:{area:.1f}" for track, area in row.areas.items())
-            numbers = ["" if value is None else f"{value:.5f}" for value in (row.known, row.true, row.model)]
-            writer.writerow([row.seed, row.scan, *numbers, row.true_reason, row.model_reason, areas])
+            numbers = [
+                "" if value is None else f"{value:.5f}" for value in (row.known, row.true, row.model, row.labelled)
+            ]
+            writer.writerow([row.seed, row.scan, *numbers[:3], row.true_reason, row.model_reason, areas, numbers[3]])

@@ -1,5 +1,7 @@
 """Figures of agreement, on values whose figures are known."""
 
+import re
+
 import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.experiments.index.agreement import (
@@ -51,15 +53,21 @@ def test_the_plot_is_a_picture(tmp_path):
 
 def test_what_was_measured_is_read_back(tmp_path):
     rows = [
-        Measured(1, 0, 2.5, 2.25, None, "", "Only a part of the body was read.", {"m1": 120.0, "m2": 80.5}),
+        Measured(1, 0, 2.5, 2.25, None, "", "Only a part of the body was read.", {"m1": 120.0, "m2": 80.5}, 2.0),
         Measured(2, 1, 0.5, None, 0.75, "why", "", {}),
     ]
     write_rows(tmp_path / "measured.csv", rows)
     assert read_rows(tmp_path / "measured.csv") == rows
     assert read_rows(tmp_path / "nothing.csv") == []
+    table = (tmp_path / "measured.csv").read_text()
+    (tmp_path / "measured.csv").write_text(re.sub(",[^,]*$", "", table, flags=re.MULTILINE))
+    assert [row.labelled for row in read_rows(tmp_path / "measured.csv")] == [None, None], "of an earlier version"
 
 
 def test_the_known_index_is_by_volume_and_zero_without_metastases():
     healthy, diseased = (draw_patient(random_stream(9001, 0), positive=positive) for positive in (False, True))
     assert known_index(healthy) == 0.0
     assert 0.0 < known_index(diseased) < 1.0
+    tracks = {metastasis.track for metastasis in diseased.metastases}
+    assert known_index(diseased, tracks=tracks) == known_index(diseased)
+    assert known_index(diseased, tracks=set()) == 0.0
