@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["items", "normalise_integers", "number", "numbers", "text", "texts"]
+__all__ = ["items", "normalise_integers", "number", "numbers", "patient", "text", "texts"]
 
 #: Elements that decoders expect as integers.
 _INTEGERS = (
@@ -63,6 +63,11 @@ def number(dataset: Dataset, keyword: str) -> float | None:
     """Return the first number of an element; None if it has none."""
     found = numbers(dataset, keyword)
     return found[0] if found else None
+
+
+def patient(dataset: Dataset) -> str:
+    """Return what tells patients apart in a header: the patient's ID, or the name if there is no ID; "" for neither."""
+    return (text(dataset, "PatientID") or text(dataset, "PatientName")).casefold()
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..common.errors import UserError
 from ..scan.planar import ViewName
 from .dicom import read_header, view_of
+from .dicom_values import patient
 
 __all__ = ["group_files"]
 
@@ -37,8 +38,8 @@ _KEYS: tuple[Callable[[_Single], tuple[str, ...]], ...] = (
 def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     """Group planar DICOM files into scans: a file with all views, or an anterior and a posterior file.
 
-    Two files are paired only if the pairing is unambiguous: same study, image type and matrix, and no third file that
-    fits as well. Only headers are read.
+    Two files are paired only if the pairing is unambiguous: same patient, study, image type and matrix, and no third
+    file that fits as well. Only headers are read.
 
     Args:
         files: DICOM files, of any number of series and studies.
@@ -73,5 +74,7 @@ def _single(file: Path) -> _Single | None:
     def value(keyword: str) -> str:
         return str(header.get(keyword) or "")
 
-    study = (value("StudyInstanceUID"), value("ImageType"), value("Rows"), value("Columns"), value("AcquisitionDate"))
+    keywords = ("StudyInstanceUID", "ImageType", "Rows", "Columns", "AcquisitionDate")
+    # Faulty pseudonymisation gives several patients one study UID, or none.
+    study = (patient(header), *map(value, keywords))
     return _Single(file, side, study, value("SeriesInstanceUID"), value("AcquisitionTime"))

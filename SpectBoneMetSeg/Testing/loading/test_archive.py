@@ -135,6 +135,23 @@ def test_views_with_one_careless_uid_are_no_copies(put, person, tmp_path):
     assert len(read_scan(tmp_path / "in").views) == 2
 
 
+@pytest.mark.parametrize("study", ["1.2.3", ""])
+@pytest.mark.parametrize("copied", [True, False])
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName"])
+def test_patients_who_share_a_careless_uid_or_lack_one_are_all_found(put, tmp_path, keyword, copied, study):
+    uids = [generate_uid()] * 2 if copied else [generate_uid(), generate_uid()]
+    for name, uid in zip("ab", uids, strict=True):
+        put(name, StudyInstanceUID=study, SOPInstanceUID=uid, **({"PatientID": ""} | {keyword: f"patient {name}"}))
+    assert named(find_scans(tmp_path / "in")) == [["a"], ["b"]]
+
+
+def test_views_of_two_patients_are_never_one_scan(put, person, tmp_path):
+    put("s/front", [person[0]], ("anterior",), PatientID="A")
+    put("s/behind", [person[1]], ("posterior",), PatientID="B")
+    with pytest.raises(UserError, match="2 whole-body scans"):
+        read_scan(tmp_path / "in")
+
+
 def test_a_damaged_file_next_to_a_scan_is_named_and_alone_is_the_failure(put, tmp_path):
     put("s/scan")
     (tmp_path / "in" / "s" / "cut.dcm").write_bytes(b"")

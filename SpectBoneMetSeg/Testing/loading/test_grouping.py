@@ -83,9 +83,10 @@ def test_what_could_belong_to_two_scans_stays_separate(write):
         {"StudyInstanceUID": "1.2.3.9"},
         {"ImageType": ["ORIGINAL", "PRIMARY", "STATIC", "EMISSION"]},
         {"AcquisitionDate": "20240102"},
+        {"PatientID": "Another"},
     ],
 )
-def test_views_of_different_studies_kinds_or_days_stay_separate(write, header):
+def test_views_of_different_studies_kinds_days_or_patients_stay_separate(write, header):
     front, behind = write(posterior=header)
     assert group_files([front, behind]) == [(front,), (behind,)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ...common.errors import UserError, reason_of
 from ...common.files import paths_under, sha256_of
 from ..dicom import NotPlanarError, looks_like_dicom, read_header
-from ..dicom_values import items, text
+from ..dicom_values import items, patient, text
 from ..grouping import group_files
 from ..images import IMAGE_SUFFIXES
 from .choice import choose
@@ -75,9 +75,12 @@ class Archive:
 
 @dataclass
 class _Objects:
-    """DICOM objects by study; `copies` holds all files of an object, of which the first one is used."""
+    """DICOM objects by patient and study; `copies` holds all files of an object, of which the first one is used.
 
-    studies: dict[str, list[Path]] = field(default_factory=dict)
+    The patient counts too, because faulty pseudonymisation gives several patients one study UID, or none.
+    """
+
+    studies: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
     uids: dict[Path, str] = field(default_factory=dict)
     copies: dict[tuple[str, ...], list[Path]] = field(default_factory=dict)
 
@@ -101,7 +104,7 @@ def scans_among(files: Sequence[Path]) -> Archive:
             pictures.append(path)
         else:
             _add_dicom(path, objects, archive)
-    for uid, files in objects.studies.items():
+    for (_, uid), files in objects.studies.items():
         _add_study(uid, files, objects, archive)
     _add_pictures(pictures, archive)
     notes = tuple(_sentences(archive.left_out))
@@ -151,11 +154,12 @@ def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
     except OSError as error:
         archive.left_out.append(LeftOut(path, f"it cannot be opened ({reason_of(error)})", failed=True))
         return
-    # Faulty pseudonymisation gives one UID to different views: copies must also agree in these elements.
+    # Faulty pseudonymisation gives one UID to several patients or views: copies must also agree in these elements.
     views = [text(code, "CodeValue") for item in items(header, "DetectorInformationSequence") for code in
              items(item, "ViewCodeSequence")]  # fmt: skip
     same = (
         uid,
+        patient(header),
         *(text(header, keyword) for keyword in ("InstanceNumber", "ImageID", "SeriesDescription", "Rows")),
         *views,
     )
@@ -163,7 +167,7 @@ def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
     if len(objects.copies[same]) > 1:
         return
     objects.uids[path] = uid
-    objects.studies.setdefault(text(header, "StudyInstanceUID"), []).append(path)
+    objects.studies.setdefault((patient(header), text(header, "StudyInstanceUID")), []).append(path)
 
 
 def _why_not_read(path: Path) -> str:

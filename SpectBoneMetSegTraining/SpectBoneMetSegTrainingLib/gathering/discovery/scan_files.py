@@ -76,13 +76,13 @@ class Catalogue:
             UserError: it is not a planar scan, or is unreadable.
         """
         header = read_header(path)
-        self._add(path, str(header.get("SOPInstanceUID") or "") or _digest(path))
         self.patients[path] = str(header.get("PatientID") or "").strip()
+        self._add(path, str(header.get("SOPInstanceUID") or "") or _digest(path))
 
     def add_picture(self, path: Path) -> None:
         """Add an image file, which has no patient's ID."""
-        self._add(path, _digest(path))
         self.patients[path] = ""
+        self._add(path, _digest(path))
 
     def scans(self) -> list[ScanFiles]:
         """Return all scans; two files with one view each are one scan."""
@@ -101,6 +101,12 @@ class Catalogue:
         ]
 
     def _add(self, path: Path, uid: str) -> None:
+        patients = {self.patients[path], self.patients[self.first.get(uid, path)]} - {""}
+        if len(patients) > 1:
+            # Labels name their scan by this UID.
+            reason = f"It has the UID of {self.first[uid]} but is of another patient; give every scan its own UID."
+            self.left_out.append(LeftOut(path, reason))
+            return
         self.everywhere.setdefault(uid, []).append(path)
         if uid in self.first:
             self.left_out.append(LeftOut(path, f"It is a copy of {self.first[uid]}.", failed=False))

@@ -145,6 +145,17 @@ def test_copies_count_once_and_labels_next_to_a_copy_count_too(tmp_path, dicom):
     assert not copy.failed
 
 
+def test_two_patients_with_one_careless_uid_are_no_copies_and_the_second_is_a_failure(tmp_path, dicom):
+    dicom(tmp_path / "a.dcm", 1, patient="A")
+    dicom(tmp_path / "b.dcm", 1, patient="B")
+    touch(tmp_path / "a.seg.nrrd")
+    found = find([tmp_path])
+    assert [study.scan.patient for study in found.labelled] == ["A"]
+    (left,) = [each for each in found.left_out if each.path.suffix == ".dcm"]
+    assert (left.path.name, left.failed) == ("b.dcm", True)
+    assert "of another patient" in left.reason
+
+
 def test_unlabelled_scans_are_found_in_any_depth_without_copies_and_labelled_ones(tmp_path, dicom):
     labelled, unlabelled = tmp_path / "labelled", tmp_path / "unlabelled"
     dicom(labelled / "one.dcm", 1)
