@@ -149,4 +149,8 @@ def replace_folder(finished: Path, target: Path) -> None:
     except OSError:
         earlier.rename(target)
         raise
+    if earlier.is_symlink():
+        # Only the link is replaced; the folder that it names is another's.
+        earlier.unlink()
+        return
     shutil.rmtree(earlier, ignore_errors=True)

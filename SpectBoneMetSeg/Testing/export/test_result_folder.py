@@ -199,6 +199,17 @@ def test_an_earlier_reading_is_replaced_whole(a_reading, reading_factory, tmp_pa
     assert os.listdir(tmp_path) == ["case"]
 
 
+def test_a_link_is_replaced_and_leaves_nothing_behind(a_reading, reading_factory, tmp_path):
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "results" / "case"
+    save_reading(a_reading, str(elsewhere))
+    link.parent.mkdir()
+    link.symlink_to(elsewhere)
+    save_reading(reading_factory(), str(link))
+    assert os.listdir(link.parent) == ["case"]
+    assert not link.is_symlink()
+    assert (elsewhere / "receipt.json").is_file()
+
+
 def test_a_users_own_file_next_to_an_earlier_reading_is_never_deleted(a_reading, tmp_path):
     target = tmp_path / "case"
     save_reading(a_reading, str(target))
