@@ -71,8 +71,10 @@ def decode_counts(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], lis
 def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
     """Return (frames, rows, columns) stored values."""
     syntax = dataset.file_meta.TransferSyntaxUID
+    # Nothing is known of a private encoding: the decoder refuses its pixels.
+    encapsulated = syntax.is_transfer_syntax and syntax.is_encapsulated
     stated, count = int(number(dataset, "NumberOfFrames") or 1), frame_count(dataset)
-    if not syntax.is_transfer_syntax or not syntax.is_encapsulated:
+    if not encapsulated:
         keyword = next(keyword for keyword in _PIXELS if keyword in dataset)
         bits = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(keyword) or dataset.get("BitsAllocated", 16)
         size, stored_bytes = int(dataset.Rows * dataset.Columns * bits // 8), len(dataset[keyword].value)
@@ -91,7 +93,7 @@ def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
     if count != stated:
         notes.append(f"{name} states {stated} frame but holds {count}: all were read.")
         dataset.NumberOfFrames = count
-    with warnings.catch_warnings(record=True) as caught, _quiet_decoders(compressed=syntax.is_encapsulated):
+    with warnings.catch_warnings(record=True) as caught, _quiet_decoders(compressed=encapsulated):
         warnings.simplefilter("always")
         try:
             stored = np.asarray(dataset.pixel_array)

@@ -14,7 +14,7 @@ from ..common.errors import UserError
 from ..common.files import sha256_of
 from ..scan.eight_bit import STATURE_MM, fill_overflow, pixel_size_of_body
 from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
-from .archive import Archive, FoundScan, find_scans
+from .archive import Archive, FoundScan, find_scans, is_packed
 from .dicom import looks_like_dicom, read_dicom
 from .frames import Frame, FrameFile
 from .images import IMAGE_SUFFIXES, read_image
@@ -241,6 +241,9 @@ def _read_file(path: Path, display_name: str = "") -> FrameFile:
         return read_image(path, case_name(path), display_name)
     if path.name.upper() == "DICOMDIR":
         raise UserError(f"{path} is a table of contents; give the folder of one study instead.")
+    if is_packed(path):
+        name = display_name or path.name
+        raise UserError(f"{name} is compressed and is not opened; unpack it and give what it holds.")
     return read_dicom(path, display_name or None)
 
 

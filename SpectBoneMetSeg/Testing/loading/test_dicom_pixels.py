@@ -1,5 +1,6 @@
 """DICOM: counts and pixel sizes come through every encoding, and damaged or other files are refused."""
 
+import gzip
 import warnings
 
 import numpy as np
@@ -35,6 +36,21 @@ def test_other_encodings_change_nothing(tmp_path, syntax):
     ds.file_meta.TransferSyntaxUID = syntax
     scan = read_scan(saved(ds, tmp_path / "a.dcm"))
     assert np.array_equal(scan.posterior.counts, POSTERIOR)
+
+
+def test_a_private_encoding_is_named_and_not_called_a_damaged_header(tmp_path):
+    ds, syntax = coded_pair(), "1.2.840.113619.5.2"
+    path = saved(ds, tmp_path / "a.dcm")
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    assert refusal(path).endswith(f"cannot be read ({syntax}); export it uncompressed.")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zip"])
+def test_a_compressed_file_is_refused_with_the_word_that_helps(tmp_path, suffix):
+    path = tmp_path / f"a.dcm{suffix}"
+    path.write_bytes(gzip.compress(saved(coded_pair(), tmp_path / "a.dcm").read_bytes()))
+    assert refusal(path) == f"{path.name} is compressed and is not opened; unpack it and give what it holds."
 
 
 def test_a_file_without_preamble_is_read(tmp_path):

@@ -16,7 +16,7 @@ from ..images import IMAGE_SUFFIXES
 from .choice import choose
 from .series import Candidate, candidate
 
-__all__ = ["Archive", "FoundScan", "LeftOut", "files_in", "find_scans", "scans_among"]
+__all__ = ["Archive", "FoundScan", "LeftOut", "files_in", "find_scans", "is_packed", "scans_among"]
 
 #: Files that systems write next to images; they are ignored without a message.
 _IGNORED_SUFFIXES = (".txt", ".csv", ".json", ".xml", ".pdf", ".html", ".md", ".db", ".ini", ".log", ".exe", ".raw")
@@ -170,12 +170,17 @@ def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
     objects.studies.setdefault((patient(header), text(header, "StudyInstanceUID")), []).append(path)
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file's name is that of a compressed file, which is not unpacked."""
+    return path.suffix.lower() in _PACKED
+
+
 def _why_not_read(path: Path) -> str:
     """Return why a file that is not DICOM is not read; "" for one that is clearly not a scan."""
     suffix = path.suffix.lower()
     if suffix in _OTHER_PICTURES:
         return f"{suffix} is a format that is not read"
-    if suffix in _PACKED:
+    if is_packed(path):
         return "compressed archives are not opened: unpack it"
     with path.open("rb") as stream:
         start = stream.read(len(_INTERFILE)).upper()
