@@ -20,7 +20,9 @@ class VerifyCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("receipt", metavar="RECEIPT", help="a receipt.json, or its folder")
-        parser.add_argument("--model", metavar="NAME|PATH", help="model, if the receipt's name is now another model's")
+        parser.add_argument(
+            "--model", metavar="NAME|PATH", help="model to use, if the name in the receipt is now that of another model"
+        )
         parser.add_argument("--engine", choices=("auto", "onnx", "tensorflow"), help="default: that of the receipt")
         parser.add_argument("--files", metavar="FOLDER", help="folder of the scan's files, if they have moved")
         parser.add_argument("--json", action="store_true", help="machine-readable verdict on stdout")

@@ -61,7 +61,7 @@ def verify_receipt(
 
     Args:
         receipt: a receipt.json, or its folder.
-        model: name or folder of the model, if the receipt's name is now another model's.
+        model: name or folder of the model, if the name in the receipt is now that of another model.
         files: folder of the scan's files, if they have moved.
         engine: inference engine; None for that of the receipt.
 

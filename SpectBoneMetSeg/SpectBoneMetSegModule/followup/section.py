@@ -383,7 +383,7 @@ def errorWords(error: UserError) -> str | UserError:
     """Why scans cannot be compared; what is named as a scan is read as the open one was."""
     if "region" not in error.fields:
         return error
-    words = _("{why} Name the scan itself instead of its result: it is then read as the open one was.")
+    words = _("{why} Name the scan itself instead of its result: it is then read in the same way as the open scan.")
     return words.format(why=panelWords(error))
 
 

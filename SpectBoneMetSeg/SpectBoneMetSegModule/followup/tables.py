@@ -111,8 +111,8 @@ def showBurdens(table: Widget, burdens: Sequence[Burden]) -> None:
     titles = [
         (_("Day"), _("Date of the study, from the scan's header")),
         (_("Scan"), _("Its case")),
-        (_("Areas"), _("Those that count: neither rejected nor benign, on bone")),
-        (_("cm²"), _("Of all areas that count")),
+        (_("Areas"), _("Lesions that count: on bone, and neither rejected nor benign")),
+        (_("cm²"), _("Total area of the lesions that count")),
         (_("Index %"), _("Planar bone scan index; empty where it cannot be computed")),
         (_("Review"), _("Whether a physician decided on the areas")),
     ]

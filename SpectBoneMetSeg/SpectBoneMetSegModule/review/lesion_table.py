@@ -46,7 +46,7 @@ class LesionTable:
         titles = [
             (_("Name"), _("The name of the segment, as in the Segment Editor")),
             (_("cm²"), _("Area of both views together")),
-            (_("Decision"), _("Rejected areas leave the saved masks and stay in the table")),
+            (_("Decision"), _("Rejected areas are in no saved mask; they stay in the table")),
             (_("Class"), _("The physician's classification")),
             (_("Bone"), _("The bone with most of the area; the others when the pointer rests on it")),
             (

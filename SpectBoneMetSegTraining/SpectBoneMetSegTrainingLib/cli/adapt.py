@@ -30,7 +30,7 @@ class AdaptCommand:
         add_folder_options(parser)
         parser.add_argument("--data", metavar="DATA", help="instead of folders: a data set (see `gather` and `import`)")
         parser.add_argument(
-            "--output", required=True, metavar="MODEL", help="model folder to write; its name is the model's"
+            "--output", required=True, metavar="MODEL", help="model folder to write; the model gets the folder's name"
         )
         parser.add_argument("--start", metavar="NAME|PATH", help="parent model (the default model for reading)")
         parser.add_argument(
@@ -44,7 +44,9 @@ class AdaptCommand:
             "--folds", type=int, default=5, metavar="K", help="largest number of cross-validation folds (5)"
         )
         parser.add_argument(
-            "--store", metavar="DIR", help="mix in simulated patients with their mimics (see `simulate --store`)"
+            "--store",
+            metavar="DIR",
+            help="also train on simulated patients with benign mimics (see `simulate --store`)",
         )
         parser.add_argument(
             "--region",

@@ -60,12 +60,14 @@ class EvaluateCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--data", required=True, metavar="DIR", help="data set folder")
-        parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
+        parser.add_argument(
+            "--model", metavar="NAME|PATH", help="a model's name or folder (the default model for reading)"
+        )
         parser.add_argument(
             "--split",
             choices=("test", "validation", "train"),
             default="test",
-            help="patients to evaluate on; validation: those of the training split that a training uses for it (test)",
+            help="patients to evaluate on; validation: the patients on whom trainings are validated (test)",
         )
         parser.add_argument(
             "--truth",

@@ -20,7 +20,9 @@ class RankCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--data", required=True, metavar="DIR", help="data set folder")
-        parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
+        parser.add_argument(
+            "--model", metavar="NAME|PATH", help="a model's name or folder (the default model for reading)"
+        )
         parser.add_argument("--first", type=int, default=20, metavar="N", help="number of scans to show (20)")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 

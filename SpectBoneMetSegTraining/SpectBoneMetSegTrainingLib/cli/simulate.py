@@ -46,7 +46,7 @@ class SimulateCommand:
         parser.add_argument(
             "--store",
             action="store_true",
-            help="a store instead of a data set: patients from whom `train --store` draws new scans at every step",
+            help="a patient store instead of a data set: `train --store` composes new scans of its patients",
         )
         parser.add_argument("--patients", type=int, metavar="N", help="labelled patients")
         parser.add_argument("--seed", type=int, metavar="S", help="seed of the scans (drawn and printed)")
@@ -128,7 +128,7 @@ def _simulate_store(args: argparse.Namespace) -> dict[str, Any]:
         name for name in given if name not in ("patients", "seed")
     ]
     if other:
-        raise UsageError(f"A store holds no labels and no scan files; leave out --{other[0].replace('_', '-')}.")
+        raise UsageError(f"A patient store has no labels and no scan files; leave out --{other[0].replace('_', '-')}.")
     if args.patients is None or args.patients < 1 or (args.seed is not None and args.seed < 0):
         raise UsageError("--store needs --patients, which starts at 1; --seed starts at 0.")
     folder = Path(args.output)

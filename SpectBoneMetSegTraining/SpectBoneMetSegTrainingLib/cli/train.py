@@ -33,7 +33,7 @@ class TrainCommand:
             parser.add_argument_group("instead of --data: folders to gather into the run's folder first")
         )
         parser.add_argument(
-            "--output", required=True, metavar="MODEL", help="model folder to write; its name is the model's"
+            "--output", required=True, metavar="MODEL", help="model folder to write; the model gets the folder's name"
         )
         parser.add_argument(
             "--background",

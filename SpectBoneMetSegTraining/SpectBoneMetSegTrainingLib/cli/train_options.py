@@ -48,10 +48,13 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--architecture",
         choices=tuple(CHANNELS),
-        help="the paper's network (recurrent), a U-Net, or ours with the skeleton's regions (reader)",
+        help="the paper's network (recurrent), a U-Net, or our residual U-Net with the skeleton's regions (reader)",
     )
     group.add_argument(
-        "--no-regions", action="store_true", default=None, help="the reader without the skeleton's regions"
+        "--no-regions",
+        action="store_true",
+        default=None,
+        help="the architecture reader without the skeleton's regions",
     )
     group.add_argument("--channels", metavar="N,N,N", help="feature channels per stage (16,24,32)")
     group.add_argument(

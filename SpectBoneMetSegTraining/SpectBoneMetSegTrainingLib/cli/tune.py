@@ -20,9 +20,11 @@ class TuneCommand:
         parser.add_argument(
             "--data", required=True, metavar="DIR", help="data set folder; its test patients are not used"
         )
-        parser.add_argument("--model", metavar="NAME|PATH", help="a model's name or folder")
         parser.add_argument(
-            "--output", required=True, metavar="DIR", help="model folder to write; its name is the model's"
+            "--model", metavar="NAME|PATH", help="a model's name or folder (the default model for reading)"
+        )
+        parser.add_argument(
+            "--output", required=True, metavar="DIR", help="model folder to write; the model gets the folder's name"
         )
         parser.add_argument(
             "--operating-point",

@@ -25,7 +25,7 @@ def patient_sums(cases: Sequence[CaseScores]) -> dict[str, Array]:
     """
     names = [scores.case for scores in cases]
     if not names or len(set(names)) != len(names):
-        raise ValueError("figures need at least one case, and every case once")
+        raise ValueError("metrics need at least one case, and every case once")
     result: dict[str, Array] = {}
     # Sorted, so that the order of the cases does not change even the last digit.
     for scores in sorted(cases, key=lambda scores: (scores.patient, scores.case)):

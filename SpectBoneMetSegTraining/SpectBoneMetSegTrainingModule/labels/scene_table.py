@@ -34,7 +34,7 @@ class SceneTable:
         titles = [
             (_("Outlines"), _("Ticked ones are used for training; areas rejected in the reading module are left out")),
             (_("Scan"), _("What the outlines were drawn on")),
-            (_("Reader"), _("Whose outlines they are; double-click to change. Those of one reader are put together")),
+            (_("Reader"), _("Who outlined the scan; double-click to change. Outlines of one reader are merged")),
             (_("Areas"), ""),
         ]
         self.rows: Rows[str] = Rows(table, titles)

@@ -166,7 +166,7 @@ def verdictText(name: str, comparison: ParentComparison | None) -> str:
     texts: dict[Verdict, str] = {
         "better": _("{name} is better than {parent}."),
         "not worse": _("{name} is not worse than {parent}."),
-        "worse": _("{name} is worse than {parent}; it does not replace it automatically."),
+        "worse": _("{name} is worse than {parent}; {parent} stays in use."),
         "undecided": _("There are too few patients to distinguish {name} from {parent}."),
     }
     return texts[comparison.verdict].format(name=name, parent=comparison.parent)

@@ -66,7 +66,7 @@ def test_patients_that_the_model_was_trained_on_are_reported(trained, tmp_path):
     model, data = trained
     page = tmp_path / "audit.html"
     assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
-    assert "these figures are too optimistic" in page.read_text()
+    assert "these results are too optimistic" in page.read_text()
 
 
 @pytest.mark.parametrize("words", [[], ["--data", "x", "--labelled", "y"], ["--data", "x", "--output", "page.txt"]])

@@ -284,7 +284,7 @@ def test_a_part_is_not_compared_with_a_whole_body_and_the_remedy_is_named(host, 
     section.earlier.add(section.panel.result)
     section.ui.compareButton.click()
     until(lambda: not section.busy)
-    assert section.ui.followupStatus.text.endswith("it is then read as the open one was.")
+    assert section.ui.followupStatus.text.endswith("it is then read in the same way as the open scan.")
 
 
 def test_a_click_in_a_picture_of_another_scan_takes_no_area_of_the_reading(host, section, until):

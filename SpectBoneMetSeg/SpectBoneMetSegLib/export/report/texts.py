@@ -34,7 +34,7 @@ ENGLISH = {
     "map_note": "Numbers in the maps refer to the table of regions.",
     "areas": "Areas of abnormal uptake",
     "none": "No area of abnormal uptake was outlined.",
-    "until": "Until a physician accepts an area, it is only abnormal uptake.",
+    "until": "A program outlined these areas as abnormal uptake; what they are, a physician decides.",
     "number": "No.",
     "bone": "Bone",
     "seen_in": "Seen in",
@@ -89,12 +89,12 @@ ENGLISH = {
     "limits": (
         "Known limits: faint areas, above all in ribs, are missed; bladder, kidneys, injection site, joints "
         "and fractures can be outlined; a planar image has no depth, so that areas are reported instead of "
-        "volumes, and which of two overlapping bones is involved is an estimate. The figures of the model's card "
+        "volumes, and which of two overlapping bones is involved is an estimate. The results in the model's card "
         "are no evidence of clinical performance."
     ),
     "confirmation": "Confirmation by a physician",
     "confirmation_note": (
-        "A program made this report. It is valid only after a physician has compared it with the images."
+        "A program made this report, for research use only. A physician must compare it with the images."
     ),
     "agree": "Read and agreed",
     "disagree": "Read and not agreed, because:",

@@ -75,7 +75,7 @@ def read_patient(path: Path) -> StoredPatient:
             CropPlacement(**{name: _tuples(value) for name, value in about["thorax"].items()}),
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is missing or damaged; delete it and make the store again.") from error
+        raise UserError(f"{path} is missing or damaged; delete it and make the patient store again.") from error
 
 
 class _Packed:

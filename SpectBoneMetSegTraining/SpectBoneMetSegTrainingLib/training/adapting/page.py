@@ -59,7 +59,7 @@ def _what_was_done(adapted: Adapted) -> str:
     parent, limits = Delineator.of(adapted.parent.card), adapted.limits
     return (
         f"<p>Parent model: <b>{escape(adapted.parent.card.name)}</b>. {escape(adapted.plan.sentence.capitalize())} The "
-        f"held-out patients had the best figures after {adapted.steps} of {adapted.plan.steps} steps. A pixel belongs "
+        f"held-out patients had the best results after {adapted.steps} of {adapted.plan.steps} steps. A pixel belongs "
         f"to an area from a probability of {limits.threshold:.2f} on (parent: {parent.threshold:.2f}); an area needs a "
         f"maximum of {limits.seed_threshold:.2f} (parent: {parent.seed_threshold:.2f}). With few patients these "
         "thresholds stay close to those of the parent model.</p>"

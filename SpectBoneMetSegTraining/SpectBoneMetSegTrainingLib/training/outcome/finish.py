@@ -154,7 +154,7 @@ def _stored(config: TrainingConfig) -> dict[str, Any]:
     """Return the store of simulated patients that a training used, for its card."""
     if config.store is None:
         return {}
-    about = read_json(Path(config.store) / STORE_RECORD, remedy="make the store again or restore the file")
+    about = read_json(Path(config.store) / STORE_RECORD, remedy="make the patient store again or restore the file")
     # The patients present: the store may still be growing.
     count = len(PatientStore(Path(config.store)))
     patients = f"{count} simulated (simulator {about['version']}, seed {about['seed']}, site {about['site']})"

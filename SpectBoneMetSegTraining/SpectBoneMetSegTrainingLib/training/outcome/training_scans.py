@@ -48,7 +48,7 @@ class KnownPatients:
         parts = [f"it was trained on {len(self.trained)}"] if self.trained else []
         parts += [f"{len(self.validated)} chose its thresholds"] if self.validated else []
         return (
-            f"The model has used patients of this evaluation (of {patients}, {' and '.join(parts)}): these figures "
+            f"The model has used patients of this evaluation (of {patients}, {' and '.join(parts)}): these results "
             "are too optimistic; evaluate on other patients."
         )
 

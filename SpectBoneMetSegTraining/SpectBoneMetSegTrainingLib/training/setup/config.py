@@ -183,7 +183,7 @@ class TrainingConfig:
     store: str | None = field(
         default=None,
         metadata=option(
-            "train on new scans of these simulated patients (see `simulate --store`); --data validates",
+            "train on new scans of the simulated patients in this store (see `simulate --store`); --data validates",
             metavar="DIR",
         ),
     )
@@ -233,7 +233,9 @@ class TrainingConfig:
                 f"The batch of {self.batch} must be even: half of a {self.method} batch is labelled.", "batch"
             )
         if not 0 < self.store_share <= 1:
-            raise UserError(f"The store's share {self.store_share} must be above 0 and at most 1.", "store_share")
+            raise UserError(
+                f"The patient store's share {self.store_share} must be above 0 and at most 1.", "store_share"
+            )
         if self.labels is not None and self.labels < (0 if self.method == "unsupervised" else 1):
             raise UserError(f"The method {self.method} cannot train with {self.labels} labels; give more.", "labels")
 
