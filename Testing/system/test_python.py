@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from SpectBoneMetSegLib import Options, Reader, UserError, segment
+from SpectBoneMetSegLib.loading.arrays import scan_from_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "Resources" / "Sample" / "simulated_scan.dcm"
@@ -52,6 +54,10 @@ def test_arrays_are_read_like_files(reader, tiny):
         ({"anterior": np.ones((2, 1024, 256)), "pixel_size_mm": 2.26}, "rows and columns"),
         ({"anterior": "scan.dcm", "pixel_size_mm": 2.26}, "no array"),
         ({"anterior": np.full((1024, 256), np.nan), "pixel_size_mm": 2.26}, "not numbers"),
+        ({"anterior": np.ma.masked_less(np.arange(12.0).reshape(4, 3), 5), "pixel_size_mm": 2.26}, "masked pixels"),
+        ({"anterior": np.ones((1024, 256), complex), "pixel_size_mm": 2.26}, "no array of numbers"),
+        ({"anterior": np.ones((1024, 256)), "pixel_size_mm": True}, "pixel size True"),
+        ({"anterior": np.ones((1024, 256)), "pixel_size_mm": 2.26, "threshold": "0.5"}, "threshold 0.5"),
         ({"path": SAMPLE, "anterior": np.ones((1024, 256))}, "not both"),
     ],
 )
@@ -68,3 +74,19 @@ def test_views_that_seem_exchanged_are_reported_as_doubtful(reader):
         views["anterior"].counts, views["posterior"].counts[:, ::-1], Options(pixel_size_mm=2.26)
     )
     assert "mirrored already" in str(mirrored)
+
+
+def test_views_of_unlike_size_are_read_with_the_warning_that_files_get():
+    counts = np.random.default_rng(0).poisson(9, (1024, 256))
+    scan = scan_from_arrays(counts, counts[:900], 2.26)
+    assert "The two views differ in size: they are matched by the middle of their fields." in scan.warnings
+    assert not any("differ in size" in note for note in scan_from_arrays(counts, counts, 2.26).warnings)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_numbers_of_numpy_are_options_and_receipts_hold_plain_ones(kind):
+    options = Options(
+        pixel_size_mm=kind(2), threshold=np.float32(0.5), minimum_area_mm2=kind(30), crop=list(np.array([0, 9, 0, 9]))
+    )
+    assert options == Options(pixel_size_mm=2.0, threshold=0.5, minimum_area_mm2=30.0, crop=(0, 9, 0, 9))
+    assert json.loads(json.dumps(options.to_dict())) == options.to_dict()

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..common.errors import UserError
-from ..scan.planar import ScanSource, ViewName, WholeBodyScan
+from ..scan.planar import PlanarView, ScanSource, ViewName, WholeBodyScan
 from .frames import Frame
 from .polarity import counts_dark_to_bright
-from .study import planar_view
+from .study import planar_view, view_warnings
 
 __all__ = ["scan_from_arrays"]
 
@@ -40,7 +40,7 @@ def scan_from_arrays(
     if pixel_size_mm is None:
         raise UserError("Arrays do not state their pixel size; give it in mm, for example pixel_size_mm=2.26.")
     warnings: list[str] = []
-    views = {}
+    views: dict[ViewName, PlanarView] = {}
     for name, pixels in given.items():
         if pixels is None:
             continue
@@ -48,8 +48,7 @@ def scan_from_arrays(
             _counts(pixels, name), (pixel_size_mm, pixel_size_mm), Path(case), display_name=f"{case} ({name})"
         )
         views[name] = planar_view(name, counts_dark_to_bright(frame, warnings), None, warnings)
-    if len(views) == 1:
-        warnings.append(f"Only the {next(iter(views))} view exists: the aggregation of both views is skipped.")
+    warnings += view_warnings(views)
     # The hash identifies the input where there is no file.
     digest = hashlib.sha256(b"".join(view.counts.tobytes() for view in views.values())).hexdigest()
     return WholeBodyScan(
@@ -58,8 +57,13 @@ def scan_from_arrays(
 
 
 def _counts(pixels: ArrayLike, name: ViewName) -> NDArray[np.float64]:
+    if np.ma.is_masked(pixels):
+        # NumPy would read what lies under the mask as counts.
+        raise UserError(f"The {name} view has masked pixels; fill them first, for example with pixels.filled(0).")
     try:
         counts: NDArray[Any] = np.asarray(pixels)
+        if counts.dtype.kind in "cmM":
+            raise TypeError
         counts = counts.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise UserError(f"The {name} view is no array of numbers; give counts by rows and columns.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,6 +20,13 @@ Box = tuple[int, int, int, int]
 
 #: Accepted pixel sizes.
 SMALLEST_PIXEL_MM, LARGEST_PIXEL_MM = 0.2, 20.0
+
+
+def _plain(value: object) -> float | None:
+    """Return a number of any library as Python's own, as receipts store it; NaN for what is no number."""
+    if value is None or (isinstance(value, int | float) and type(value) in (int, float)):
+        return value
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -48,16 +56,19 @@ class Options:
     def __post_init__(self) -> None:
         if self.region not in REGIONS:
             raise UserError(f"The region {self.region!r} is unknown; choose one of {', '.join(REGIONS)}.", "region")
-        size = self.pixel_size_mm
-        if size is not None and not (isinstance(size, int | float) and SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM):
+        size, threshold, area = (_plain(value) for value in (self.pixel_size_mm, self.threshold, self.minimum_area_mm2))
+        if size is not None and not SMALLEST_PIXEL_MM <= size <= LARGEST_PIXEL_MM:
             raise UserError(
-                f"The pixel size {size!r} is not an edge in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM}).",
+                f"The pixel size {self.pixel_size_mm!r} is not an edge in mm ({SMALLEST_PIXEL_MM} to "
+                f"{LARGEST_PIXEL_MM}).",
                 "pixel_size",
             )
-        if self.threshold is not None and not 0 < self.threshold < 1:
+        if threshold is not None and not 0 < threshold < 1:
             raise UserError(f"The threshold {self.threshold} is no probability between 0 and 1.", "threshold")
-        if self.minimum_area_mm2 is not None and not 0 <= self.minimum_area_mm2 < np.inf:
+        if area is not None and not 0 <= area < np.inf:
             raise UserError(f"The minimum area {self.minimum_area_mm2} is no area in mm2.", "minimum_area")
+        for name, value in (("pixel_size_mm", size), ("threshold", threshold), ("minimum_area_mm2", area)):
+            object.__setattr__(self, name, value)
         if self.crop is None:
             return
         if len(self.crop) != 4 or not all(isinstance(edge, int | np.integer) for edge in self.crop):
@@ -67,6 +78,7 @@ class Options:
             raise UserError(
                 f"The crop {self.crop} is empty: give first row, end row, first column, end column.", "crop"
             )
+        object.__setattr__(self, "crop", (int(first), int(end), int(left), int(right)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON types, as in a receipt; equal options give equal entries."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ from .laterality import assign_views, parse_views
 from .orientation import orient_as_stated
 from .polarity import counts_dark_to_bright
 
-__all__ = ["case_name", "looks_like_scan", "planar_view", "read_files", "read_found_scan", "read_scan", "single_scan"]
+__all__ = [
+    "case_name", "looks_like_scan", "planar_view", "read_files", "read_found_scan", "read_scan", "single_scan",
+    "view_warnings",
+]  # fmt: skip
 
 #: Limits beyond those of any whole-body camera; they catch wrong headers before memory is allocated.
 LARGEST_COUNT = 1e9
@@ -350,16 +353,20 @@ def _without_overflow(counts: NDArray[Any], display_name: str, warnings: list[st
     return filled
 
 
+def view_warnings(views: Mapping[ViewName, PlanarView]) -> list[str]:
+    """Return warnings about a missing view, or two views of different matrices or pixel sizes."""
+    if len(views) == 1:
+        return [f"Only the {next(iter(views))} view exists: the aggregation of both views is skipped."]
+    one, other = views["anterior"], views["posterior"]
+    if one.shape != other.shape or not np.allclose(one.spacing, other.spacing, rtol=0.001):
+        return ["The two views differ in size: they are matched by the middle of their fields."]
+    return []
+
+
 def _study_warnings(
     found: dict[ViewName, PlanarView], frames: list[Frame], files: list[FrameFile], *, named_by_user: bool
 ) -> list[str]:
-    messages = []
-    if len(found) == 1:
-        messages.append(f"Only the {next(iter(found))} view exists: the aggregation of both views is skipped.")
-    elif found["anterior"].shape != found["posterior"].shape or not np.allclose(
-        found["anterior"].spacing, found["posterior"].spacing, rtol=0.001
-    ):
-        messages.append("The two views differ in size: they are matched by the middle of their fields.")
+    messages = view_warnings(found)
     if not named_by_user and any(_is_image(file.file) for file in files):
         messages.append("The sides were taken from the file name only: check left and right.")
     if len(frames) == 1 and len(found) == 2:
