@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-__all__ = ["format_date"]
+from datetime import datetime
+
+__all__ = ["format_date", "plain_date"]
+
+
+def plain_date(date: str) -> str:
+    """Return a date as DICOM writes it, YYYYMMDD (DA, PS3.5 6.2); "" for what is no date.
+
+    Dots, which ACR-NEMA wrote, and hyphens are dropped, so that the dates of two systems sort by time.
+
+    >>> plain_date("2024.01.31"), plain_date("20241399")
+    ('20240131', '')
+    """
+    digits = date.strip().replace(".", "").replace("-", "")
+    try:
+        return digits if datetime.strptime(digits, "%Y%m%d").strftime("%Y%m%d") == digits else ""
+    except ValueError:
+        return ""
 
 
 def format_date(date: str) -> str:
-    """Format a DICOM date (DA, PS3.5 6.2) as year-month-day; return "" for any other text.
+    """Format a DICOM date as year-month-day; return "" for any other text.
 
     >>> format_date("20240131"), format_date("unknown")
     ('2024-01-31', '')
     """
-    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else ""
+    plain = plain_date(date)
+    return f"{plain[:4]}-{plain[4:6]}-{plain[6:]}" if plain else ""

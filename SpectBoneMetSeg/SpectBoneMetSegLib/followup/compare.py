@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.dates import plain_date
 from ..common.errors import UserError
 from ..lesions.naming import lesion_ids
 from ..lesions.results import Reading
@@ -38,7 +39,7 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
     """Compare two or more readings of one patient, ordered by study date.
 
     Args:
-        readings: after their review; if a date is missing, they are compared in the given order.
+        readings: after their review; if a date is missing, or of one day, they are compared in the given order.
         limits: the change of area that counts as grown or smaller.
 
     Raises:
@@ -57,7 +58,7 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
             f"Only a part of {part} was read, but the whole body of another scan: read the same region of all scans.",
             "region",
         )
-    times = [TimePoint(each, quantify(each), each.scan.source.description.get("study_date", "")) for each in readings]
+    times = [TimePoint(each, quantify(each), _date(each)) for each in readings]
     if all(time.date for time in times):
         times.sort(key=lambda time: time.date)
     pixels = [_lesion_pixels(time) for time in times]
@@ -76,6 +77,10 @@ def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comp
     numbered = tuple(Track(number, *each) for number, each in enumerate(tracks, start=1))
     steps = tuple(_step(numbered, number) for number in range(1, len(times)))
     return Comparison(tuple(times), numbered, steps, limits, tuple(maps), comparison_warnings(times, maps))
+
+
+def _date(reading: Reading) -> str:
+    return plain_date(reading.scan.source.description.get("study_date", ""))
 
 
 def _lesion_pixels(time: TimePoint) -> dict[int, Points]:

@@ -35,6 +35,12 @@ def comparison_warnings(times: Sequence[TimePoint], maps: Sequence[Registration]
         warnings += [f"{time.name}: {warning}" for warning in own] if isinstance(own, list) else []
     if not all(time.date for time in times):
         warnings.append("Not every scan has a study date: the scans are in the order in which they were given.")
+    else:
+        warnings += [
+            f"{one.name} and {two.name} are of one day: they are in the order in which they were given."
+            for one, two in pairwise(times)
+            if one.date == two.date
+        ]
     for (one, two), step in zip(pairwise(times), maps, strict=True):
         warnings += _step_warnings(one, two, step)
     return tuple(dict.fromkeys(warnings))

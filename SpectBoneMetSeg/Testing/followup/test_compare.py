@@ -186,3 +186,22 @@ def test_a_part_is_not_compared_with_a_whole_body_which_would_show_lesions_as_ne
     with pytest.raises(UserError, match="part of scan 20240701 was read"):
         compare([whole, part])
     compare([dataclasses.replace(whole, crop=crop), part])
+
+
+@pytest.mark.parametrize(
+    ("dates", "order", "doubt"),
+    [
+        (("20240401", "2024.05.01"), (0, 1), ""),
+        (("2024.05.01", "20240401"), (1, 0), ""),
+        (("20240701", "20241399"), (0, 1), "Not every scan has a study date"),
+        (("20240701", "20240701"), (0, 1), "are of one day"),
+    ],
+)
+def test_dates_sort_by_time_however_written_and_what_cannot_be_sorted_is_a_warning(dates, order, doubt):
+    reading = make_body((*FEMUR, BOTH))
+    read = [at(reading, date) for date in dates]
+    found = compare(read)
+    assert [time.reading for time in found.times] == [read[number] for number in order]
+    doubts = [note for note in found.warnings if "order in which they were given" in note]
+    assert len(doubts) == bool(doubt)
+    assert all(doubt in note for note in doubts)
