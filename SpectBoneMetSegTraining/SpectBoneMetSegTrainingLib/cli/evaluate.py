@@ -34,11 +34,11 @@ SHOWN = {
     "image_dsc": "DSC, mean of images with lesions",
     "lesion_recall": "lesions found",
     "lesion_f1_iou10": "lesion F1 at IoU 0.1",
-    "froc_0_5": "lesions found at 0.5 alarms a view",
-    "froc_1": "the same at 1",
-    "froc_2": "the same at 2",
+    "froc_0_5": "found at 0.5 false alarms/view",
+    "froc_1": "found at 1 false alarm/view",
+    "froc_2": "found at 2 false alarms/view",
     "false_alarms_per_image": "false alarms per view",
-    "false_alarms_per_negative_image": "the same without lesions",
+    "false_alarms_per_negative_image": "the same, views without lesions",
 }
 #: Metrics of the table by view, and their column headers.
 COLUMNS = {
@@ -162,7 +162,7 @@ def print_figures(title: str, figures: dict[str, Any]) -> None:
             )
     if figures.get("regions"):
         print("DSC of the skeleton's regions: " + ", ".join(f"{n} {v:.2f}" for n, v in figures["regions"].items()))
-    print("Pooled over pixels; found: share of lesions; alarms: false ones per view.")
+    print("Pooled over pixels. Found: share of the lesions. Alarms: false alarms per view.")
     print(_row("", COLUMNS))
     for row in ("both views", "anterior", "posterior"):
         print(_row(row, figures[row]))

@@ -109,7 +109,7 @@ def gather(
         if holds_cases(data):
             kept = pluralize(len(records_of(data)), "scan")
             raise UserError(
-                f"{why} and is not complete; free space and gather the same folders again, which goes on after the "
+                f"{why} and is not complete; free space and gather the same folders again, which continues after the "
                 f"{kept} in it."
             ) from error
         raise UserError(f"{why}; free space or choose another folder.") from error

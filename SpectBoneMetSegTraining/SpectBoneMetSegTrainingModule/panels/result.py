@@ -179,7 +179,7 @@ def comparisonRows(comparison: ParentComparison | None) -> list[tuple[str, list[
     if comparison is None:
         return []
     dice = Difference(comparison.dice, comparison.parent_dice, comparison.difference, comparison.low, comparison.high)
-    titles = {"lesion_recall": _("Lesions found"), "false_alarms_per_image": _("False alarms per image")}
+    titles = {"lesion_recall": _("Lesions found"), "false_alarms_per_image": _("False alarms per view")}
     rows = [("dice", [_("DSC"), *figureTexts(dice)])]
     rows += [
         (name, [titles[name], *figureTexts(figure)]) for name, figure in comparison.further.items() if name in titles

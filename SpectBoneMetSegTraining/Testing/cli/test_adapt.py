@@ -70,7 +70,7 @@ def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
     assert comparison_of(model).patients == 6
     page = (adapted.output.with_name("mine-adapt") / "result.html").read_text()
     assert summary["use_it"] == ("verdict good" in page)
-    for words in ("Research use only", "What changed", "gained most", "lost most", "95 % interval"):
+    for words in ("Research use only", "What changed", "improved most", "worsened most", "95 % interval"):
         assert words in page
     # Repeated, it finds everything done.
     before = model.card.sha256

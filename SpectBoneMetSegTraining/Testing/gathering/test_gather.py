@@ -353,7 +353,7 @@ def test_a_disk_that_fills_up_is_named_and_the_same_call_goes_on_with_the_missin
     kept = [path.stem for path in (tree.data / "instances").glob("*.json")]
     assert str(caught.value) == (
         f"{tree.data} cannot be written (No space left on device) and is not complete; free space and gather the same "
-        f"folders again, which goes on after the {len(kept)} scan{'s' * (len(kept) != 1)} in it."
+        f"folders again, which continues after the {len(kept)} scan{'s' * (len(kept) != 1)} in it."
     )
     # No image of the scan that did not fit, and no data set that a training would take for a whole one.
     images = {path.name[: len(kept[0])] for path in tree.data.rglob("*.nii.gz")}

@@ -58,6 +58,6 @@ def test_an_adaptation_ends_with_a_model_a_verdict_and_a_page(data, jobs, tmp_pa
     assert status.state == "finished", status.message
     job = read_job(folder)
     assert "patients" in status.message
-    assert job.page.read_text(encoding="utf-8").count("Scans that gained most") == 1
+    assert job.page.read_text(encoding="utf-8").count("Scans that improved most") == 1
     assert comparison_of(read_model(job.model)).parent
     assert status.step == status.steps

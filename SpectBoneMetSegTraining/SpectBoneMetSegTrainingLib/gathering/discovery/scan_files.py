@@ -146,7 +146,7 @@ def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
     try:
         return not is_image(path) and looks_like_scan(path)
     except OSError as error:
-        left_out.append(LeftOut(path, f"It cannot be opened ({reason_of(error)}); ask for the right to read it."))
+        left_out.append(LeftOut(path, f"It cannot be opened ({reason_of(error)}); ask for permission to read it."))
         return False
 
 

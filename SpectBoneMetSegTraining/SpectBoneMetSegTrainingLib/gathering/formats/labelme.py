@@ -153,7 +153,7 @@ def _json(path: Path, notes: list[str]) -> Any:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path.name} cannot be opened ({reason_of(error)}); ask for the right to read it.") from error
+        raise UserError(f"{path.name} cannot be opened ({reason_of(error)}); ask for permission to read it.") from error
     try:
         # UTF-8 with or without a mark, UTF-16 and UTF-32.
         return json.loads(raw)

@@ -19,7 +19,7 @@ SHOWN = {
     "cpa_precision": "precision, pooled",
     "recall": "recall, pooled",
     "lesion_recall": "lesions found",
-    "lesion_f1_overlap": "lesion F1",
+    "lesion_f1_overlap": "lesion F1, any overlap",
     "false_alarms_per_image": "false alarms per view",
     "false_alarms_per_negative_image": "false alarms per view without lesions",
 }
@@ -35,9 +35,9 @@ def write_audit(path: Path, found: Audit) -> None:
     parts = [
         f"<p class='verdict {kind}'><b>{escape(found.sentence)}</b></p>",
         f"<p><b>{escape(found.known)}</b></p>" if found.known else "",
-        "<p>The lower end of the interval decides: the worst value that is plausible. With few patients intervals are "
-        "wide; more outlines make them narrower, not better.</p>",
-        "<h2>Figures</h2>",
+        "<p>The lower end of the interval decides: the worst value that is plausible. With few patients the intervals "
+        "are wide; with more outlined patients they become narrower.</p>",
+        "<h2>Results</h2>",
         table(
             ["", "value", "95 % interval over patients"], [_row(found, name, label) for name, label in SHOWN.items()]
         ),

@@ -37,7 +37,7 @@ TOLERANCE = 0.01
 #: Figures reported for both models, by their names in `report.figures`, and their labels.
 REPORTED_FIGURES = {
     "dsc": "DSC, pooled",
-    "lesion_f1_overlap": "lesion F1",
+    "lesion_f1_overlap": "lesion F1, any overlap",
     "lesion_recall": "lesions found",
     "false_alarms_per_image": "false alarms per view",
 }

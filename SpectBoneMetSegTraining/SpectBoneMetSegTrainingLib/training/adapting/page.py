@@ -19,7 +19,7 @@ __all__ = ["write_page"]
 
 #: A case, its DSC with the parent model and with the adapted model.
 Change = tuple[str, float, float]
-#: Number of pictures of the scans that gained most, and of those that lost most.
+#: Number of pictures of the scans that improved most, and of those that worsened most.
 SHOWN = 5
 #: A smaller change of a scan's DSC counts as none.
 NO_CHANGE = 0.005
@@ -39,7 +39,7 @@ def write_page(path: Path, request: Request, adapted: Adapted) -> None:
         _figures(adapted),
         _scans(adapted),
         legend([("reference", "your outlines"), ("parent", "the parent model"), ("model", "the adapted model")]),
-        *_pictures({"Scans that gained most": gained, "Scans that lost most": lost}, request, adapted),
+        *_pictures({"Scans that improved most": gained, "Scans that worsened most": lost}, request, adapted),
     ]
     with whole_file(path) as part:
         part.write_text(document(f"{adapted.model.card.name}: adapted to your hospital", parts), encoding="utf-8")
@@ -81,7 +81,7 @@ def _scans(adapted: Adapted) -> str:
     up, down = (sum(sign * change > NO_CHANGE for change in changes) for sign in (1, -1))
     rows = [[case, cell(old), cell(new), f"{new - old:+.3f}"] for case, old, new in adapted.per_case]
     return (
-        f"<h2>On which scans</h2><p>{up} scans gained, {down} lost, {len(changes) - up - down} are unchanged "
+        f"<h2>Each scan</h2><p>{up} scans improved, {down} worsened, {len(changes) - up - down} are unchanged "
         "(DSC of a scan; 1 if label and prediction are empty).</p>"
         f"<details><summary>All {len(rows)} scans</summary>{table(['scan', 'parent', 'adapted', 'change'], rows)}"
         "</details>"
