@@ -45,7 +45,10 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
     parser = _parser(further or {}, sys.argv[1:] if argv is None else argv)
     if "_ARGCOMPLETE" in os.environ:
         _complete(parser)
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # Not by `parse_args`, which prints the usage of the program and not that of the command.
+        args.refuse(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         with _terminate_as_interrupt():
             return int(args.run(args))
@@ -156,7 +159,7 @@ def _parser(further: Mapping[str, Callable[[], Command]], arguments: Sequence[st
         command = make()
         subparser = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")
         command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run, flags=flags_of(subparser))
+        subparser.set_defaults(run=command.run, flags=flags_of(subparser), refuse=subparser.error)
     return parser
 
 
