@@ -19,12 +19,13 @@ __all__ = ["position_warnings"]
 #: DICOM PS3.16 CID 21 and CID 20, SNOMED CT and SNOMED-RT.
 _FEET_FIRST = frozenset({"102541007", "F-10480"})
 _PRONE = frozenset({"1240000", "F-10310"})
+_ON_THE_SIDE = frozenset({"102535000", "F-10317", "102536004", "F-10319"})
 #: Positions closer to the midline than this (mm) do not indicate a side.
 MIDLINE_MM = 10.0
 
 
 def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> list[str]:
-    """Return warnings about feet-first, prone, head-down or already mirrored images.
+    """Return warnings about feet-first, prone, decubitus, head-down or already mirrored images.
 
     Args:
         dataset: the header.
@@ -42,6 +43,8 @@ def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> lis
     }
     if position.endswith("P") or modifiers & _PRONE:
         found.append(f"{name} states that the patient lay prone: check which side each view shows.")
+    if position.endswith(("DR", "DL")) or modifiers & _ON_THE_SIDE:
+        found.append(f"{name} states that the patient lay on one side: check which side each view shows.")
     orientation = texts(dataset, "PatientOrientation")
     if len(orientation) == 2:
         across, down = orientation[0].upper(), orientation[1].upper()

@@ -354,12 +354,16 @@ def _without_overflow(counts: NDArray[Any], display_name: str, warnings: list[st
 
 
 def view_warnings(views: Mapping[ViewName, PlanarView]) -> list[str]:
-    """Return warnings about a missing view, or two views of different matrices or pixel sizes."""
+    """Return warnings about a missing view, two views of unlike size, or one picture given as both."""
     if len(views) == 1:
         return [f"Only the {next(iter(views))} view exists: the aggregation of both views is skipped."]
     one, other = views["anterior"], views["posterior"]
     if one.shape != other.shape or not np.allclose(one.spacing, other.spacing, rtol=0.001):
         return ["The two views differ in size: they are matched by the middle of their fields."]
+    # Counts are random: two measured views are never equal.
+    for picture, how in ((other.counts, ""), (other.counts[:, ::-1], " mirrored")):
+        if np.array_equal(one.counts, picture):
+            return [f"Both views are one picture{how}: export the scan again, or give one view alone."]
     return []
 
 

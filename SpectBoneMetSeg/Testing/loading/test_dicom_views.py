@@ -157,6 +157,7 @@ def test_the_option_must_name_as_many_views_as_there_are(tmp_path):
     [
         ({"PatientGantryRelationshipCodeSequence": [code("F-10480", "feet-first", "SRT")]}, "feet first"),
         ({"PatientPosition": "HFP"}, "prone"),
+        ({"PatientPosition": "HFDR"}, "on one side"),
         ({"PatientOrientation": ["L", "H"]}, "head is at the top"),
         ({"PatientOrientation": ["R", "F"]}, "left and right"),
         ({"LossyImageCompression": "01"}, "loss"),
@@ -211,3 +212,12 @@ def test_the_real_secondary_capture_is_read_and_its_assumed_side_is_reported():
     assert scan.anterior.counts.sum(dtype=np.float64) == 3_596_452
     assert scan.anterior.counts.max() == 278
     assert scan.source.description["model"] == "MILLENNIUM MG"
+
+
+@pytest.mark.parametrize(("turned", "words"), [(slice(None), "one picture:"), (slice(None, None, -1), "mirrored:")])
+def test_one_picture_as_both_views_is_reported(tmp_path, turned, words):
+    copy = np.ascontiguousarray(ANTERIOR[:, turned])
+    twice = nm(ANTERIOR, copy, detectors=[detector("399321004"), detector("399001007")])
+    (note,) = read_scan(saved(twice, tmp_path / "a.dcm")).warnings
+    assert words in note
+    assert read_scan(saved(coded_pair(), tmp_path / "b.dcm")).warnings == ()
