@@ -225,7 +225,7 @@ class Plan:
     def _table3(self) -> Experiment:
         about = (
             "The paper's semi-supervised method (Eq. 6, 37 % of the patients labelled, each view a sample) on "
-            "its four data sets: the originals, geometric copies, DCGAN samples, and (our reading of D4) both."
+            "its four data sets: the originals, geometric copies, DCGAN samples, and (our interpretation of D4) both."
         )
         rows = (
             Row("D1: originals", lambda seed: self.training("semi-D1", seed, data="D1")),
@@ -304,7 +304,7 @@ class Plan:
     def _table5(self) -> Experiment:
         about = (
             "From plain convolutions to stacked dilated residual convolutions with inception blocks. The cases between "
-            "the first and the last are our reading; the paper's +0.051 DSC is from the first to the last."
+            "the first and the last are our interpretation; the paper's +0.051 DSC is from the first to the last."
         )
         cases: tuple[tuple[str, dict[str, Any]], ...] = (
             ("1: plain convolutions, max pooling", {"blocks": "plain", "inception": False}),

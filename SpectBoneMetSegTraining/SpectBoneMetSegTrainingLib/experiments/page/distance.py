@@ -22,7 +22,7 @@ def distance_markdown(output: Output) -> str:
         START,
         "",
         f"Simulated patients ({benchmark['name']}, simulator {benchmark['simulator_version']}), development test, "
-        f"scale `{output.about['scale']}`, seeds {seeds}; other data than the paper's. DSC, CPA (read as "
+        f"scale `{output.about['scale']}`, seeds {seeds}; other data than the paper's. DSC, CPA (taken as "
         "precision) and Recall are means over images with a labelled lesion. The difference is the value that the "
         "paper finds larger minus the one that it finds smaller; its 95 % interval is from a paired bootstrap over "
         "patients and seeds. A finding holds if the interval lies above zero, does not hold if it lies below, and is "

@@ -84,7 +84,7 @@ COMPARISONS = (
         *("Table 3", "table3", "image_dsc"),
         ("geometric augmentation helps: D2 better than D1", 0, 1),
         ("geometric augmentation helps more than DCGAN samples: D2 better than D3", 2, 1),
-        ("D2 is the best set: better than D4 (our reading of D4)", 3, 1),
+        ("D2 is the best set: better than D4 (our interpretation of D4)", 3, 1),
     ),
     *_claims(
         *("Fig. 7", "fig7", "image_dsc"),

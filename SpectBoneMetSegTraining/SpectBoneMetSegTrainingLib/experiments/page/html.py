@@ -64,7 +64,7 @@ def _document(output: Output, findings: list[Finding], sections: list[str]) -> s
         f"{escape(RESEARCH_USE)}. The paper's values are given for orientation: they were measured on "
         "<b>different data</b>, real patients of one hospital.</p>"
         f"<p>Scale <b>{escape(about['scale'])}</b>, seeds {seeds}; {done} of {rows} rows have a result. Evaluated on "
-        f"the benchmark's development test ({_counts(output)}); its sealed test was not opened. DSC, CPA (read as "
+        f"the benchmark's development test ({_counts(output)}); its sealed test was not opened. DSC, CPA (taken as "
         "precision) and Recall are means over images with a labelled lesion, as presumably in the paper; brackets are "
         "95 % intervals over patients (and seeds). For every method a pixel is lesion from probability 0.5 on, with "
         f"the same early stopping on validation patients from its label budget.{_left_out(output)}</p>"
