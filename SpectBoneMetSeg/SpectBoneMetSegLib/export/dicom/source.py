@@ -15,6 +15,7 @@ from ...lesions.results import Reading
 from ...loading.dicom import load_dataset
 from ...loading.stored_frames import StoredFrame, stored_views
 from ...scan.planar import PlanarView, ViewName
+from .header_values import make_conformant
 from .uids import derived_uid
 
 if TYPE_CHECKING:
@@ -101,9 +102,10 @@ def source_views(reading: Reading) -> dict[ViewName, SourceView]:
 
 
 def _complete(header: Dataset, name: str) -> None:
-    """Check that a header names its study, and set missing attributes of SHARED to ""."""
+    """Check that a header names its study, correct its values, and set missing attributes of SHARED to ""."""
     if not header.get("StudyInstanceUID"):
         raise UserError(f"{name} has no study UID, which DICOM results need; export the scan again from the archive.")
+    make_conformant(header)
     for keyword in SHARED:
         if header.get(keyword) is None:
             setattr(header, keyword, "")
