@@ -29,6 +29,8 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 def texts(dataset: Dataset, keyword: str) -> list[str]:
     """Return the values of an element as texts; [] if it is missing or empty."""
+    from pydicom.valuerep import PersonName
+
     value = _value(dataset, keyword)
     if value is None:
         return []
@@ -36,7 +38,8 @@ def texts(dataset: Dataset, keyword: str) -> list[str]:
         value = value.decode("latin-1")
     if isinstance(value, str):
         value = value.split("\\")
-    elif not hasattr(value, "__iter__"):
+    elif isinstance(value, PersonName) or not hasattr(value, "__iter__"):
+        # A name iterates over its letters.
         value = [value]
     found = [str(part).strip(" \0") for part in value]
     return found if any(found) else []

@@ -23,6 +23,7 @@ from SpectBoneMetSegLib.quantification.quantify import quantify
         ("PatientSex", "W", ""),
         ("PatientSex", "F", "F"),
         ("PatientName", "Last\\First", "Last First"),
+        ("PatientName", "Last^First", "Last^First"),
         ("SpecificCharacterSet", "NONSENSE", "ISO_IR 192"),
         ("SpecificCharacterSet", "ISO_IR 100\\ISO_IR 192", "ISO_IR 192"),
     ],
