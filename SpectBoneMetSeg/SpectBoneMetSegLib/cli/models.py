@@ -20,14 +20,15 @@ class ModelsCommand:
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--install", metavar="FOLDER", help="install a model folder for reading")
-        parser.add_argument("--export", nargs=2, metavar=("NAME|PATH", "FILE"), help="write a model as one file")
-        parser.add_argument(
+        action = parser.add_mutually_exclusive_group()
+        action.add_argument("--install", metavar="FOLDER", help="install a model folder for reading")
+        action.add_argument("--export", nargs=2, metavar=("NAME|PATH", "FILE"), help="write a model as one file")
+        action.add_argument(
             "--import", dest="import_file", metavar="FILE", help="check an exported file and install its model"
         )
+        action.add_argument("--remove", metavar="NAME", help="delete an installed model; shipped ones stay")
+        action.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for ONNX Runtime")
         parser.add_argument("--replace", action="store_true", help="with --import: replace a model of the same name")
-        parser.add_argument("--remove", metavar="NAME", help="delete an installed model; shipped ones stay")
-        parser.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for ONNX Runtime")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
@@ -35,17 +36,17 @@ class ModelsCommand:
         from ..model.archive import export_model, import_model
         from ..model.store import find_model, install_model, list_models, remove_model
 
-        if args.replace and not args.import_file:
+        if args.replace and args.import_file is None:
             raise UsageError("--replace applies to a model that is imported: add --import.")
-        if args.install:
+        if args.install is not None:
             model = install_model(Path(args.install))
             print(f"Installed {model.card.name}.", file=sys.stderr)
-        if args.import_file:
+        if args.import_file is not None:
             model = import_model(Path(args.import_file), replace=args.replace)
             print(f"Installed {model.card.name}.", file=sys.stderr)
-        if args.export:
+        if args.export is not None:
             print(f"Wrote {export_model(find_model(args.export[0]), Path(args.export[1]))}.", file=sys.stderr)
-        if args.export_onnx:
+        if args.export_onnx is not None:
             silence_libraries()
             from ..model.onnx_export import export_onnx
 

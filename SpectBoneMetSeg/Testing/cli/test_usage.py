@@ -13,3 +13,10 @@ def test_an_unknown_argument_shows_the_usage_of_its_command(command, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"usage: spectbonemetseg {command} ")
     assert error.endswith(f"spectbonemetseg {command}: error: unrecognized arguments: folder\n")
+
+
+def test_a_model_is_not_installed_and_removed_by_one_command(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["models", "--install", "mine", "--remove", "mine"])
+    assert ended.value.code == 2
+    assert "--remove: not allowed with argument --install" in capsys.readouterr().err

@@ -236,6 +236,7 @@ def test_the_command_writes_and_installs_a_file(store, tmp_path, capsys):
     assert "mine" in capsys.readouterr().out
     assert main(["models", "--import", str(tmp_path / "none.zip")]) == 1
     assert main(["models", "--replace"]) == 2
+    assert main(["models", "--install", ""]) == 1, "an empty variable of a script is no request to list"
 
 
 def test_a_model_of_ones_own_can_be_removed_and_no_other(store, tmp_path, capsys):
