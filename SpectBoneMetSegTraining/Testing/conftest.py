@@ -53,7 +53,10 @@ def count(folder, spec, reporter):
         print("step,loss", file=log, flush=True)
         for step in range(first, spec.config.steps):
             time.sleep(0.02)
-            place.write_text(str(step + 1))
+            # Whole or not at all: a kill may come at any moment.
+            new = run / "checkpoint.new"
+            new.write_text(str(step + 1))
+            new.replace(place)
             print(f"{{step}},{{1 / (step + 1)}}", file=log, flush=True)
             reporter.progress(step + 1, spec.config.steps, 1 / (step + 1), 0.02)
     return "Counted."
