@@ -78,16 +78,16 @@ def report(rows: Sequence[Measured], output: Path) -> None:
     again = {row.seed: row for row in rows if row.scan == 1}
     low, high = min(row.known for row in first), max(row.known for row in first)
     print(f"Simulated patients: {len(first)}, known index {low:.2f} to {high:.2f} %")
-    visible = [(row.known, row.labelled) for row in first if row.labelled is not None]
-    if len(visible) >= 3:
-        one, two = zip(*visible, strict=True)
-        print("Volume of the labelled metastases alone, instead of all:")
-        print(f"  {agreement(one, two)}")
-    seen = [(row.labelled, row.true) for row in first if row.labelled is not None and row.true is not None]
-    if len(seen) >= 3:
-        one, two = zip(*seen, strict=True)
-        print("True outlines, against the volume of the labelled metastases alone:")
-        print(f"  {agreement(one, two)}")
+    labelled = [row for row in first if row.labelled is not None]
+    causes = {
+        "Volume of the labelled metastases alone, instead of all": [(row.known, row.labelled) for row in labelled],
+        "True outlines, against the volume of the labelled metastases alone": [
+            (row.labelled, row.true) for row in labelled if row.true is not None
+        ],
+    }
+    for title, pairs in causes.items():
+        if len(pairs) >= 3:
+            print(f"{title} (simulated):\n  {agreement(*zip(*pairs, strict=True))}")
     for name, title in (("true", "True outlines"), ("model", "End to end")):
         known = [row.known for row in first if getattr(row, name) is not None]
         found = [getattr(row, name) for row in first if getattr(row, name) is not None]

@@ -111,17 +111,16 @@ class LesionTable:
             9: _("edited") if byHand else _("model"),
         }
         color = tuple(round(255 * part) for part in live.color_of(lesion.id))
-        further = {0: color, BONE_COLUMN: bonesText(bones)}
+        hints = {BONE_COLUMN: bonesText(bones)}
         for column, text in texts.items():
-            wanted = (text, further.get(column))
+            wanted = (text, color) if column == 0 else (text, hints.get(column, ""))
             if self._shown[row].get(column) == wanted:
                 continue
             self._shown[row][column] = wanted
             item = qt.QTableWidgetItem(text)
             if column == 0:
                 item.setData(qt.Qt.DecorationRole, qt.QColor(*color))
-            if column == BONE_COLUMN:
-                item.setToolTip(bonesText(bones))
+            item.setToolTip(hints.get(column, ""))
             self.table.setItem(row, column, item)
         review = live.review(lesion.id)
         self.table.cellWidget(row, DECISION_COLUMN).setCurrentIndex(DECISIONS.index(review.decision))

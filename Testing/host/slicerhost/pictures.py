@@ -325,11 +325,13 @@ def main() -> None:
         # The pictures show paths: next to the studies they are those that a user could have.
         work = (Path(sys.argv[3]).parent if len(sys.argv) > 4 else Path(temporary)) / "readings"
         work.mkdir()
-        follow(host, panel, work, folder)
-        read_archive(host, panel, work, folder)
-        if len(sys.argv) > 4:
-            teach(host, *sys.argv[3:5], work, folder)
-        shutil.rmtree(work)
+        try:
+            follow(host, panel, work, folder)
+            read_archive(host, panel, work, folder)
+            if len(sys.argv) > 4:
+                teach(host, *sys.argv[3:5], work, folder)
+        finally:
+            shutil.rmtree(work)
     panel.cleanup()
     # With nodes left in the scene the interpreter would crash on its way out.
     host.clear()
