@@ -151,6 +151,8 @@ def test_the_gpu_build_is_for_cards_and_drivers_that_run_it(host, monkeypatch, c
 
 
 def test_a_module_with_a_loaded_model_states_its_engine(a_loaded_panel, until):
+    selector = a_loaded_panel.ui.engineSelector
+    selector.setCurrentIndex(selector.findData("tensorflow"))
     a_loaded_panel.logic.worker.close()
     a_loaded_panel.ui.warmCheckBox.checked = True
     a_loaded_panel.enter()
@@ -190,7 +192,7 @@ def test_a_gpu_that_is_not_there_is_reported(a_loaded_panel, until):
 
 
 def test_declined_packages_are_reported_and_nothing_starts(host, a_loaded_panel, monkeypatch):
-    monkeypatch.setattr(host.slicer.packaging, "pretend_missing", {"tensorflow"})
+    monkeypatch.setattr(host.slicer.packaging, "pretend_missing", {"onnxruntime", "tensorflow"})
     a_loaded_panel.ui.applyButton.click()
     assert "Packages are missing" in a_loaded_panel.ui.statusLabel.text
     assert not a_loaded_panel.logic.busy

@@ -20,7 +20,7 @@ def test_a_person_reads_a_scan_from_file_to_saved_results(host, a_read_panel, un
     panel = a_read_panel
     assert panel.ui.applyButton.text == "Apply"
     assert "Done in" in panel.ui.statusLabel.text
-    assert panel.ui.deviceLabel.text == "TensorFlow, CPU"
+    assert panel.ui.deviceLabel.text == "ONNX Runtime, CPU"
     assert panel.ui.thresholdSlider.value == 0.5
     assert panel.ui.minimumAreaSlider.value == 0.6
     count = panel.ui.lesionTable.rowCount

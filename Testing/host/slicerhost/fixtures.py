@@ -51,10 +51,14 @@ def host(running_host: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: Any) -> Path:
-    """A small network with made-up weights that finds something in any scan."""
+    """A small network with made-up weights that finds something in any scan, with its ONNX file.
+
+    With that file no child process has to import TensorFlow, which takes seconds each time.
+    """
     from SpectBoneMetSegLib.model.architecture import build_network
     from SpectBoneMetSegLib.model.config import NetworkConfig
     from SpectBoneMetSegLib.model.engines import import_tensorflow
+    from SpectBoneMetSegLib.model.onnx_export import export_onnx
     from SpectBoneMetSegLib.model.store import save_model
 
     import_tensorflow()
@@ -64,7 +68,7 @@ def tiny_model(tmp_path_factory: Any) -> Path:
         if weight.path.endswith("kernel"):
             weight.assign(rng.normal(0, 0.5, weight.shape))
     limits = {"threshold": 0.5, "seed_threshold": 0.5, "minimum_area_mm2": 60.0}
-    return save_model(network, config, limits, tmp_path_factory.mktemp("models") / "tiny").path
+    return export_onnx(save_model(network, config, limits, tmp_path_factory.mktemp("models") / "tiny")).path
 
 
 @pytest.fixture(scope="session")
