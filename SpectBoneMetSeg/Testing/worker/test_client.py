@@ -18,6 +18,7 @@ from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.onnx_export import export_onnx
 from SpectBoneMetSegLib.model.store import save_model
 from SpectBoneMetSegLib.worker.client import Worker
 
@@ -52,7 +53,7 @@ def a_model(tmp_path_factory):
         if weight.path.endswith("kernel"):
             weight.assign(rng.normal(0, 0.5, weight.shape))
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    return save_model(network, CONFIG, {"threshold": 0.5, "seed_threshold": 0.5}, folder).path
+    return export_onnx(save_model(network, CONFIG, {"threshold": 0.5, "seed_threshold": 0.5}, folder)).path
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def test_a_killed_child_is_reported_and_the_next_request_works(a_worker, a_model
     job = a_worker.warm_up(str(a_model), device="cpu")
     warm = next(event for event in events_of(a_worker, "warm") if event.kind == "warm")
     assert warm.job == job
-    assert (warm.facts["engine"], warm.facts["device"]) == ("tensorflow", "CPU")
+    assert (warm.facts["engine"], warm.facts["device"]) == ("onnx", "CPU")
     assert a_worker.pid != pid
 
 
