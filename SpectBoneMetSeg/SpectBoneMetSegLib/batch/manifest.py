@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..common.errors import UserError, reason_of
 from ..common.files import whole_file
+from ..common.safe_text import safe_row
 from .cases import Case, Identity, assign_folders, identity_of, names_in
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def write_manifest(found: ArchiveContents, done: dict[Path, str], output: Path) 
         with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows(_rows(found, done))
+            writer.writerows(map(safe_row, _rows(found, done)))
     except OSError as error:
         raise UserError(f"{path} cannot be written ({reason_of(error)}); choose another folder.", "output") from error
     return path

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TextIO
 
 from ..common.durations import duration
+from ..common.safe_text import one_line
 
 __all__ = ["CaseProgress"]
 
@@ -44,7 +45,7 @@ class CaseProgress:
     def print_line(self, text: str) -> None:
         """Print a line above the bar."""
         self._clear()
-        print(text, file=self._stream, flush=True)
+        print(one_line(text), file=self._stream, flush=True)
         if self.bar:
             self._show()
 

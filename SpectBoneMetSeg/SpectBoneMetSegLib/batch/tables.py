@@ -9,6 +9,7 @@ from typing import Any
 
 from ..common.errors import UserError, reason_of
 from ..common.files import whole_file
+from ..common.safe_text import safe_rows
 
 __all__ = ["BATCH_COLUMNS", "earlier_failures", "write_batch_table", "write_failures"]
 
@@ -63,7 +64,7 @@ def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -
         with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(safe_rows(rows))
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({reason_of(error)}); its content is in the messages above."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
 from ..common.plural import pluralize
-from .common import UsageError, print_json, show_status
+from .common import UsageError, print_json, print_line, show_status
 from .reading_options import add_reading_options, outputs_of
 from .segment import failure_text, make_writable, prepare
 
@@ -142,7 +142,7 @@ def _read_archive(
     facts = f"Model {card.name} {card.version}, region {options.region}; {summary}."
     page = write_summary(run.table, output, f"Bone scans of {folder.resolve().name}", facts)
     summary_with_time = f"{summary}, in {duration(time.monotonic() - started)}."
-    print(f"{summary_with_time} {page} shows them.", file=sys.stderr)
+    print_line(f"{summary_with_time} {page} shows them.", file=sys.stderr)
     state.update(stage="ended", seconds_left=0.0, sentence=summary_with_time)
     if args.json:
         studies = [*run.failures, *(result for result in run.results.values() if "failure" not in result)]
@@ -156,7 +156,7 @@ def _print_plan(plan: Plan, run: Run) -> None:
     before = f", {len(plan.failed)} failed before (--retry-failed reads them again)" if plan.failed else ""
     print(f"{pluralize(total, 'study', 'studies')}, {len(plan.done)} of them read before{before}", file=sys.stderr)
     for each in run.broken:
-        print(f"{each['input']}: {each['failure']}", file=sys.stderr)
+        print_line(f"{each['input']}: {each['failure']}", file=sys.stderr)
 
 
 def _execute(
@@ -175,7 +175,7 @@ def _execute(
         if "failure" in result:
             progress.print_line(f"{case.input}: {result['failure']}")
         elif lines is not None:
-            print(f"{case.input}: {result['headline']} -> {case.folder}", file=lines, flush=True)
+            print_line(f"{case.input}: {result['headline']} -> {case.folder}", file=lines)
         progress.tick(failed="failure" in result)
         state.tick(progress.done, progress.failed, progress.seconds_left)
 

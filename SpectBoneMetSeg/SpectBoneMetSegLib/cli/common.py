@@ -7,9 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from ..common.errors import UserError
+from ..common.safe_text import one_line
 
 
 class Command(Protocol):
@@ -52,6 +53,30 @@ def format_error(error: UserError, flags: Mapping[str, str]) -> str:
 def print_json(value: Any) -> None:
     """Print a machine-readable summary on stdout."""
     print(json.dumps(value, indent=1))
+
+
+def print_error_json(message: str, error: UserError | None = None) -> None:
+    """Print on stdout, as one line of JSON, why a command has ended: {"error": {"message", "fields", "command"}}."""
+    values = error.to_dict() if error else {"fields": [], "command": ""}
+    print(json.dumps({"error": {**values, "message": message}}), flush=True)
+
+
+def print_failure(message: str, error: UserError | None = None, *, as_json: bool) -> None:
+    """Print why a command has ended on stderr, and on stdout if JSON was requested.
+
+    Args:
+        message: one sentence.
+        error: the error, for its fields and its command.
+        as_json: whether JSON was requested.
+    """
+    print(f"spectbonemetseg: {one_line(message)}", file=sys.stderr)
+    if as_json:
+        print_error_json(message, error)
+
+
+def print_line(text: str, *, file: TextIO | None = None) -> None:
+    """Print a text as one line, whatever characters the names in it have; on stdout if no stream is given."""
+    print(one_line(text), file=file, flush=True)
 
 
 def silence_libraries() -> None:

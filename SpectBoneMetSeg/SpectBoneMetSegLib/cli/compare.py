@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .common import UsageError, print_json
+from .common import UsageError, print_json, print_line
 from .reading_options import add_scan_options
 from .segment import load, make_writable, prepare
 
@@ -52,11 +52,11 @@ class CompareCommand:
         save_comparison(comparison, output)
         values = comparison_dict(comparison)
         for warning in comparison.warnings:
-            print(f"  note: {warning}", file=sys.stderr)
+            print_line(f"  note: {warning}", file=sys.stderr)
         if args.json:
             print_json({"output": str(output), **{name: values[name] for name in ("scans", "steps", "warnings")}})
         else:
             for step in values["steps"]:
                 counted = ", ".join(f"{step[name]} {name}" for name in ("new", "grown", "stable", "smaller", "gone"))
-                print(f"{step['from']} to {step['to']}: {counted} -> {output}")
+                print_line(f"{step['from']} to {step['to']}: {counted} -> {output}")
         return 0

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from .common import print_json, show_status, silence_libraries
+from .common import print_json, print_line, show_status, silence_libraries
 
 __all__ = ["DoctorCommand"]
 
@@ -35,9 +35,9 @@ class DoctorCommand:
         for each in examine(Path(args.output), args.model):
             findings.append(each)
             if not args.json:
-                print(f"{MARKS[each.state]} {each.what}: {each.found}", flush=True)
+                print_line(f"{MARKS[each.state]} {each.what}: {each.found}")
                 if each.remedy:
-                    print(f"     -> {each.remedy}", flush=True)
+                    print_line(f"     -> {each.remedy}")
         bad = sum(each.state == "bad" for each in findings)
         if args.json:
             print_json({"healthy": not bad, "findings": [asdict(each) for each in findings]})

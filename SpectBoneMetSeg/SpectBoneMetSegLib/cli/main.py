@@ -10,12 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NoReturn
 
 from .._version import __version__
 from ..common.errors import UserError, reason_of
 from ..common.files import DISK_FULL
 from ..common.notice import RESEARCH_USE
-from .common import Command, UsageError, flags_of, format_error
+from ..common.safe_text import one_line
+from .common import Command, UsageError, flags_of, format_error, print_error_json, print_failure
 from .models import ModelsCommand
 
 COMMAND_GROUP = "spectbonemetseg.commands"
@@ -42,18 +44,20 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         if isinstance(stream, io.TextIOWrapper):
             # File names that the terminal cannot encode must not stop a batch.
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser(further or {}, sys.argv[1:] if argv is None else argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = _parser(further or {}, arguments)
     if "_ARGCOMPLETE" in os.environ:
         _complete(parser)
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         # Not by `parse_args`, which prints the usage of the program and not that of the command.
         args.refuse(f"unrecognized arguments: {' '.join(unknown)}")
+    as_json = getattr(args, "json", False)
     try:
         with _terminate_as_interrupt():
             return int(args.run(args))
     except UserError as error:
-        print(f"spectbonemetseg: {format_error(error, args.flags)}", file=sys.stderr)
+        print_failure(format_error(error, args.flags), error, as_json=as_json)
         return 2 if isinstance(error, UsageError) else 1
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -61,23 +65,23 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
             # Not a missing package but a fault of this program, which is not hidden.
             raise
         wanted = f"'spectbonemetseg[{EXTRAS[package]}]'" if package in EXTRAS else package
-        print(f"spectbonemetseg: This needs {package}, which is not installed; pip install {wanted}.", file=sys.stderr)
+        print_failure(f"This needs {package}, which is not installed; pip install {wanted}.", as_json=as_json)
         return 1
     except KeyboardInterrupt:
-        return _stopped()
+        return _stopped(as_json=as_json)
     except ImportError as error:
         if _was_interrupted(error):
-            return _stopped()
+            return _stopped(as_json=as_json)
         raise
     except BrokenPipeError:
         # The reader of our output has ended (`| head`): there is nowhere to print a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError:
-        print(
-            "spectbonemetseg: There is not enough memory for this; close other programs, or ask for less (a smaller "
-            "--patch or --batch in a training).",
-            file=sys.stderr,
+        print_failure(
+            "There is not enough memory for this; close other programs, or ask for less (a smaller --patch or --batch "
+            "in a training).",
+            as_json=as_json,
         )
         return 1
     except OSError as error:
@@ -86,12 +90,27 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         name = error.filename or (getattr(args, "output", None) if error.errno in DISK_FULL else None)
         prefix = f"{name}: " if name else ""
         reason = reason_of(error)
-        print(f"spectbonemetseg: {prefix}{reason}; check the space on the disk and your rights.", file=sys.stderr)
+        print_failure(f"{prefix}{reason}; check the space on the disk and your rights.", as_json=as_json)
         return 1
 
 
-def _stopped() -> int:
-    print("spectbonemetseg: stopped.", file=sys.stderr)
+class _Parser(argparse.ArgumentParser):
+    """A parser that also prints wrong usage as JSON.
+
+    Attributes:
+        as_json: whether JSON was requested.
+    """
+
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        if self.as_json:
+            print_error_json(message)
+        super().error(one_line(message))
+
+
+def _stopped(*, as_json: bool) -> int:
+    print_failure("stopped.", as_json=as_json)
     return 130
 
 
@@ -137,11 +156,12 @@ def _parser(further: Mapping[str, Callable[[], Command]], arguments: Sequence[st
     from .serve import ServeCommand
     from .verify import VerifyCommand
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="spectbonemetseg",
         description=f"Segment abnormal uptake in planar whole-body bone scans. {RESEARCH_USE}.",
     )
     parser.add_argument("--version", action="version", version=f"SpectBoneMetSeg {__version__}")
+    parser.as_json = "--json" in arguments
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     found: dict[str, Callable[[], Command]] = {
         "segment": SegmentCommand,
@@ -158,6 +178,7 @@ def _parser(further: Mapping[str, Callable[[], Command]], arguments: Sequence[st
     for name, make in found.items():
         command = make()
         subparser = commands.add_parser(name, help=command.help, description=f"{command.help} {RESEARCH_USE}.")
+        subparser.as_json = parser.as_json
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run, flags=flags_of(subparser), refuse=subparser.error)
     return parser

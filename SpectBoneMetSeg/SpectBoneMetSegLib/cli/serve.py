@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..common.errors import UserError
 from ..common.packages import is_installed
-from .common import UsageError
+from .common import UsageError, print_line
 from .reading_options import add_reading_options, outputs_of
 from .segment import make_writable, prepare
 
@@ -203,7 +203,7 @@ class _Log:
 def _print(line: str, stream: TextIO) -> None:
     # The receiver continues when the stream is closed.
     with suppress(OSError, ValueError):
-        print(line, file=stream, flush=True)
+        print_line(line, file=stream)
 
 
 def _settings_of(args: argparse.Namespace) -> tuple[Address, ReceiverOptions, Settings]:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from .common import print_json, show_status, silence_libraries
+from .common import print_json, print_line, show_status, silence_libraries
 
 __all__ = ["VerifyCommand"]
 
@@ -39,9 +39,9 @@ class VerifyCommand:
             print_json(asdict(verdict))
             return 0 if verdict.holds else 1
         for each in verdict.differences:
-            print(each.message, file=sys.stderr)
+            print_line(each.message, file=sys.stderr)
         for name, fact in verdict.facts.items():
-            print(f"{name}: {fact}", file=sys.stderr)
+            print_line(f"{name}: {fact}", file=sys.stderr)
         exactly = ", to the pixel" if verdict.same_bytes else ""
         print(f"The results are reproduced{exactly}." if verdict.holds else "The results are not reproduced.")
         return 0 if verdict.holds else 1

@@ -19,6 +19,7 @@ from ..common.errors import UserError, reason_of
 from ..common.files import replace_folder, temporary_path
 from ..common.jsonable import to_jsonable
 from ..common.notice import RESEARCH_USE
+from ..common.safe_text import safe_rows
 from .results import Comparison, TimePoint
 
 __all__ = ["COMPARISON_COLUMNS", "FILES", "PAGE", "comparison_dict", "copy_comparison", "save_comparison"]
@@ -47,7 +48,7 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
         with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COMPARISON_COLUMNS, restval="", lineterminator="\n")
             writer.writeheader()
-            writer.writerows(_rows(comparison))
+            writer.writerows(safe_rows(_rows(comparison)))
         (unfinished / PAGE).write_text(render_page(comparison), encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..batch.tables import BATCH_COLUMNS
 from ..common.files import whole_file
+from ..common.safe_text import safe_rows
 from .journal import Entry
 
 __all__ = ["STUDY_COLUMNS", "TABLE", "write_studies"]
@@ -29,7 +30,7 @@ def write_studies(output: Path, entries: Sequence[Entry]) -> None:
         writer = csv.DictWriter(file, STUDY_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for entry in entries:
-            writer.writerows(_rows(entry))
+            writer.writerows(safe_rows(_rows(entry)))
 
 
 def _rows(entry: Entry) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.safe_text import one_line
 
 from ..common.progress import counter
 
@@ -49,5 +50,5 @@ class RankCommand:
             print_json([asdict(scan) for scan in ranked[: args.first]])
             return 0
         for number, scan in enumerate(ranked[: args.first], start=1):
-            print(f"{number}\t{scan.case}\t{scan.reason}")
+            print(f"{number}\t{one_line(scan.case)}\t{one_line(scan.reason)}")
         return 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from SpectBoneMetSegLib.common.files import whole_file
+from SpectBoneMetSegLib.common.safe_text import one_line, safe_row
 
 from .labels.consensus import ReaderPair
 
@@ -109,11 +110,11 @@ def describe(rows: Sequence[Row], splits: str) -> str:
     left = [row for row in rows if row.outcome == "left out"]
     if left:
         lines.append(f"left out: {len(left)} (see {FOUND_FILE})")
-        lines += [f"  {row.source}: {row.reason}" for row in left]
+        lines += [f"  {one_line(f'{row.source}: {row.reason}')}" for row in left]
     noted = [row for row in rows if row.notes]
     if noted:
         lines.append("notes:")
-        lines += [f"  {row.source}: {row.notes}" for row in noted]
+        lines += [f"  {one_line(f'{row.source}: {row.notes}')}" for row in noted]
     return "\n".join([*lines, splits]).strip() + "\n"
 
 
@@ -168,7 +169,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
     with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows(map(safe_row, rows))
 
 
 def _cell(value: object) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.common.files import whole_file
+from SpectBoneMetSegLib.common.safe_text import safe_row
 
 from ..plan import Experiment, Row
 from .results import Estimate, Output, estimates, mean_of
@@ -83,4 +84,4 @@ def _extra(results: Mapping[int, dict[str, Any]], column: str) -> str:
 def write_csv(path: Path, table: Table) -> None:
     """Write a table as CSV, atomically."""
     with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([table.header, *table.rows])
+        csv.writer(stream).writerows(map(safe_row, [table.header, *table.rows]))
