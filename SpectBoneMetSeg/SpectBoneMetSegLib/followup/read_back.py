@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -32,13 +33,15 @@ __all__ = ["is_result", "read_result"]
 Choice = TypeVar("Choice", bound=str)
 #: Values of the column `seen_in`.
 SEEN_IN: tuple[SeenIn, ...] = get_args(SeenIn)
+#: Files without which no result can be compared, besides the masks of its views.
+NEEDED = ("mask.nrrd", "probability.nrrd", "lesions.csv")
 #: Exceptions that reading a damaged file may raise.
 DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError)
 
 
 def is_result(path: Path) -> bool:
-    """Return whether a path is a result folder."""
-    return (path / "receipt.json").is_file() and (path / "mask.nrrd").is_file()
+    """Return whether a path is a result folder, also one that lacks some of its files."""
+    return (path / "receipt.json").is_file() or all((path / name).is_file() for name in ("mask.nrrd", "lesions.csv"))
 
 
 def read_result(folder: Path) -> Reading:
@@ -48,8 +51,13 @@ def read_result(folder: Path) -> Reading:
         UserError: a file is missing or damaged, or the scan was moved or changed since it was read.
     """
     try:
+        _check_complete(folder, ["receipt.json"])
         receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
+        if receipt.get("quick"):
+            raise UserError(f"{folder} holds masks and tables only; read the scan again and let all files be written.")
+        _check_complete(folder, NEEDED)
         scan = _scan(folder, receipt)
+        _check_complete(folder, [f"mask_{name}.nrrd" for name in scan.views])
         mask = _pixels(folder / "mask.nrrd").astype(np.uint8)
         union = number_lesions(mask)
         views: dict[ViewName, NDArray[np.uint16]] = {
@@ -78,6 +86,12 @@ def read_result(folder: Path) -> Reading:
         regions=regions,
         confidence=receipt.get("confidence"),
     )
+
+
+def _check_complete(folder: Path, names: Sequence[str]) -> None:
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder} is not a complete result ({', '.join(missing)} missing); read the scan again.")
 
 
 def _scan(folder: Path, receipt: dict[str, Any]) -> WholeBodyScan:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..common.errors import UserError
 from ..scan.planar import PlanarView, ScanSource, ViewName, WholeBodyScan
 from .frames import Frame
-from .polarity import counts_dark_to_bright
+from .grey_values import counts_dark_to_bright
 from .study import planar_view, view_warnings
 
 __all__ = ["scan_from_arrays"]

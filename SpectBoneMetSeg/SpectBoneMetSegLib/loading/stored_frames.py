@@ -16,7 +16,7 @@ from ..scan.planar import ViewName, WholeBodyScan
 from .dicom import load_dataset
 from .dicom_pixels import decode_counts, frame_count
 from .frames import Frame
-from .polarity import counts_dark_to_bright
+from .grey_values import counts_dark_to_bright
 
 __all__ = ["StoredFrame", "stored_frames", "stored_views"]
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common.errors import UserError
 from ..common.files import sha256_of
-from ..scan.eight_bit import STATURE_MM, fill_overflow, pixel_size_of_body
+from ..scan.eight_bit import STATURE_MM, pixel_size_of_body
 from ..scan.planar import REFERENCE_SHAPE, REFERENCE_SPACING_MM, PlanarView, ScanSource, ViewName, WholeBodyScan
 from .archive import Archive, FoundScan, find_scans, is_packed
 from .dicom import looks_like_dicom, read_dicom
 from .frames import Frame, FrameFile
+from .grey_values import counts_dark_to_bright, without_negatives, without_overflow
 from .images import IMAGE_SUFFIXES, read_image
 from .laterality import assign_views, parse_views
 from .orientation import orient_as_stated
-from .polarity import counts_dark_to_bright
 
 __all__ = [
     "case_name", "looks_like_scan", "planar_view", "read_files", "read_found_scan", "read_scan", "single_scan",
@@ -289,10 +287,9 @@ def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warni
     if not np.isfinite(counts).all():
         raise UserError(f"{file} has pixels that are not numbers; export the scan again.")
     if np.any(counts < 0):
-        warnings.append(f"{file} has {int((counts < 0).sum())} negative pixels in the {name} view, set to 0.")
-        counts = counts.clip(0, None)
+        counts = without_negatives(counts, f"the {name} view", file, warnings)
     if frame.picture:
-        counts = _without_overflow(counts, f"The {name} view of {file}", warnings)
+        counts = without_overflow(counts, f"The {name} view of {file}", warnings)
     with np.errstate(over="ignore"):
         single = counts.astype(np.float32)
     if not single.any():
@@ -338,19 +335,6 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
         )
         return (edge, edge)
     raise UserError(f"{file} does not state its pixel size; give it in mm, for example 2.26.", "pixel_size")
-
-
-def _without_overflow(counts: NDArray[Any], display_name: str, warnings: list[str]) -> NDArray[Any]:
-    """Set overflowed hot spots of an 8-bit image to the highest value, a lower bound, and add a warning."""
-    filled, lost = fill_overflow(counts)
-    overflowed = int((lost & (filled != counts)).sum())
-    if not overflowed:
-        return counts
-    warnings.append(
-        f"{display_name} has hot spots that overflowed the 8 bits of its grey values: {overflowed} dark pixels in "
-        "them were set to the highest value; their counts are lost."
-    )
-    return filled
 
 
 def view_warnings(views: Mapping[ViewName, PlanarView]) -> list[str]:

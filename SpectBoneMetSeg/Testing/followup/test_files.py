@@ -125,3 +125,22 @@ def test_a_damaged_result_is_refused_in_one_sentence(a_result):
     (folder / "mask.nrrd").write_bytes(b"no image")
     with pytest.raises(UserError, match="not a complete result"):
         read_result(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["mask.nrrd", "receipt.json", "probability.nrrd", "mask_posterior.nrrd", "lesions.csv"]
+)
+def test_a_result_without_one_of_its_files_is_still_a_result_and_the_file_is_named(a_result, name):
+    folder, _ = a_result
+    (folder / name).unlink()
+    assert is_result(folder)
+    with pytest.raises(UserError, match=rf"not a complete result \({name} missing\); read the scan again"):
+        read_result(folder)
+
+
+def test_a_result_of_masks_and_tables_is_named_as_such(a_result):
+    folder, saved = a_result
+    quick = dataclasses.replace(saved, receipt={**saved.receipt, "quick": True})
+    save_reading(quick, str(folder), quick=True)
+    with pytest.raises(UserError, match=r"masks and tables only.*all files"):
+        read_result(folder)

@@ -236,3 +236,20 @@ def test_a_damaged_compressed_picture_is_one_sentence_and_prints_nothing_else(bo
     with pytest.raises(UserError, match="damaged or compressed"):
         read_scan(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_hot_spots_beyond_16_signed_bits_are_reported_with_their_remedy(both_views, person):
+    hot = [view.astype(np.int64) * 40000 // int(view.max()) for view in person]
+    wrapped = np.stack([view.astype(np.uint16).view(np.int16) for view in hot])
+    scan = read_scan(both_views(PixelData=wrapped.tobytes(), PixelRepresentation=1))
+    for name in ("anterior", "posterior"):
+        assert any(f"in the {name} view" in note and "export the scan with unsigned" in note for note in scan.warnings)
+
+
+def test_other_negative_pixels_are_reported_with_their_remedy(both_views, person):
+    changed = np.stack(person).astype(np.int16)
+    changed[0, 0, 0] = -3
+    scan = read_scan(both_views(PixelData=changed.tobytes(), PixelRepresentation=1))
+    (note,) = [note for note in scan.warnings if "negative" in note]
+    assert "1 negative pixel in the anterior view, set to 0" in note
+    assert "export the scan as it was acquired" in note

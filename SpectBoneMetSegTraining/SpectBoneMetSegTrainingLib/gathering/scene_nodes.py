@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.dicom import read_header
+from SpectBoneMetSegLib.loading.dicom_values import text
 from SpectBoneMetSegLib.mrml.live_reading import LiveReading
 from SpectBoneMetSegLib.mrml.segments import review_of
 from SpectBoneMetSegLib.mrml.stored_result import image_pixels, scan_of_volumes
@@ -106,7 +107,7 @@ def patient_of(scan: WholeBodyScan, volume: Any) -> str:
     """Return the patient's ID from the scan's file or the subject hierarchy; "" if neither has one."""
     for file in scan.source.files:
         try:
-            found = str(read_header(Path(file)).get("PatientID") or "").strip()
+            found = text(read_header(Path(file)), "PatientID")
         except (UserError, OSError):
             continue
         if found:

@@ -10,6 +10,7 @@ from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import paths_under, sha256_of
 from SpectBoneMetSegLib.loading import case_name, group_files, looks_like_scan
 from SpectBoneMetSegLib.loading.dicom import read_header
+from SpectBoneMetSegLib.loading.dicom_values import patient, text
 from SpectBoneMetSegLib.loading.images import IMAGE_SUFFIXES
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
@@ -60,13 +61,15 @@ class Catalogue:
     Attributes:
         first: UID -> first file with it.
         everywhere: UID -> all files with it.
-        patients: file -> patient ID.
+        patients: file -> patient ID. A name is no ID here: anonymised files often share one.
+        owners: DICOM file -> what tells patients apart in its header, the ID or the name.
         left_out: files that are not used.
     """
 
     first: dict[str, Path] = field(default_factory=dict)
     everywhere: dict[str, list[Path]] = field(default_factory=dict)
     patients: dict[Path, str] = field(default_factory=dict)
+    owners: dict[Path, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
     def add_dicom(self, path: Path) -> None:
@@ -76,8 +79,9 @@ class Catalogue:
             UserError: it is not a planar scan, or is unreadable.
         """
         header = read_header(path)
-        self.patients[path] = str(header.get("PatientID") or "").strip()
-        self._add(path, str(header.get("SOPInstanceUID") or "") or _digest(path))
+        self.patients[path] = text(header, "PatientID")
+        self.owners[path] = patient(header)
+        self._add(path, text(header, "SOPInstanceUID") or _digest(path))
 
     def add_picture(self, path: Path) -> None:
         """Add an image file, which has no patient's ID."""
@@ -101,8 +105,8 @@ class Catalogue:
         ]
 
     def _add(self, path: Path, uid: str) -> None:
-        patients = {self.patients[path], self.patients[self.first.get(uid, path)]} - {""}
-        if len(patients) > 1:
+        owners = {self.owners.get(each, "") for each in (path, self.first.get(uid, path))} - {""}
+        if len(owners) > 1:
             # Labels name their scan by this UID.
             reason = f"It has the UID of {self.first[uid]} but is of another patient; give every scan its own UID."
             self.left_out.append(LeftOut(path, reason))

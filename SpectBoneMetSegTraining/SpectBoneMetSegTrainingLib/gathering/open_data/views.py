@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.grey_values import counts_dark_to_bright
 from SpectBoneMetSegLib.loading.images import read_image
-from SpectBoneMetSegLib.loading.polarity import counts_dark_to_bright
 from SpectBoneMetSegLib.scan.eight_bit import fill_overflow, find_gain
 from SpectBoneMetSegLib.scan.planar import ViewName
 

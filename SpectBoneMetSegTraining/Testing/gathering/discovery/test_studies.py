@@ -5,6 +5,7 @@ import os
 import shutil
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from SpectBoneMetSegLib.common.errors import UserError
@@ -153,6 +154,19 @@ def test_two_patients_with_one_careless_uid_are_no_copies_and_the_second_is_a_fa
     assert [study.scan.patient for study in found.labelled] == ["A"]
     (left,) = [each for each in found.left_out if each.path.suffix == ".dcm"]
     assert (left.path.name, left.failed) == ("b.dcm", True)
+    assert "of another patient" in left.reason
+
+
+def test_two_patients_without_ids_are_told_apart_by_their_names(tmp_path, dicom):
+    for name in ("Anna^A", "Berta^B"):
+        path = dicom(tmp_path / f"{name[0]}.dcm", 1)
+        header = pydicom.dcmread(path)
+        header.PatientID, header.PatientName = "", name
+        header.save_as(path)
+    found = find([], [tmp_path])
+    assert [study.patient for study in found.unlabelled] == [""]
+    (left,) = found.left_out
+    assert left.failed
     assert "of another patient" in left.reason
 
 
