@@ -82,6 +82,7 @@ def test_a_process_that_somebody_kills_loses_nothing(pool, tmp_path):
     assert all("error" not in result for result in found.values())
 
 
+@pytest.mark.slow
 def test_a_case_that_takes_too_long_is_given_up(pool, tmp_path):
     found = read(pool(1, limit=1.0), tmp_path, "a", "hangs", "b")
     assert {name for name, result in found.items() if "error" in result} == {"hangs"}
@@ -100,6 +101,7 @@ def test_processes_that_die_one_after_the_other_end_the_run_with_their_output(po
         read(pool(2), tmp_path, "a", "b")
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_while_it_starts_is_replaced(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_HANGS", str(tmp_path / "hung"))
     found = read(pool(1, idle_limit=3.0), tmp_path, "a", "b")

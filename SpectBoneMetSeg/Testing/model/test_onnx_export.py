@@ -119,7 +119,7 @@ def test_a_reading_reports_nothing_to_the_makers_of_onnx_runtime(tmp_path):
     assert list(tmp_path.rglob("*")) == []
 
 
-@pytest.mark.parametrize("region", ["thorax", "whole-body"])
+@pytest.mark.parametrize("region", [pytest.param("thorax", marks=pytest.mark.slow), "whole-body"])
 def test_masks_of_both_engines_differ_only_where_the_probability_is_the_threshold(region):
     first, second = (
         Reader(engine=name, device="cpu").read(SAMPLE, Options(region=region)) for name in ("onnx", "tensorflow")

@@ -35,9 +35,8 @@ def listens(port):
     return True
 
 
-@pytest.mark.parametrize(
-    ("studies", "seed"), [(3, 1), *(pytest.param(8, seed, marks=pytest.mark.slow) for seed in range(4))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("studies", "seed"), [(3, 1), *((8, seed) for seed in range(4))])
 def test_killed_again_and_again_it_loses_nothing_and_sends_nothing_twice(tmp_path, studies, seed):
     dice, archive, port = random.Random(seed), Archive(), free_port()
     (tmp_path / "out").mkdir()

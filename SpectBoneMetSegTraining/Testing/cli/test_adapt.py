@@ -23,9 +23,9 @@ NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, s
 
 
 @pytest.fixture(scope="module")
-def parent(discs, tmp_path_factory):
+def parent(eager, discs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("parent")
-    config = TrainingConfig(steps=30, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
+    config = TrainingConfig(steps=3, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
     train_and_finish(discs(folder / "d", ["train"] * 6), folder / "run", config, folder / "first")
     return folder / "first"
 

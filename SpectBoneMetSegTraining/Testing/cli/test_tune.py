@@ -17,11 +17,11 @@ NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, s
 
 
 @pytest.fixture(scope="module")
-def trained(discs, tmp_path_factory):
+def trained(eager, discs, tmp_path_factory):
     """(a model of a few steps, other patients than it was trained on)."""
     folder = tmp_path_factory.mktemp("tune")
     model = folder / "parent"
-    config = TrainingConfig(steps=30, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
+    config = TrainingConfig(steps=3, batch=4, patch=32, learning_rate=1e-2, network=NETWORK)
     train_and_finish(discs(folder / "learn", ["train"] * 6), folder / "run", config, model)
     other = discs(folder / "other", ["test"] * 2 + ["train"] * 8)
     return model, other

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("eager")
 PATIENTS = 4
 TINY = replace(
     SCALES["small"],
-    network=NetworkConfig(channels=(5,), dilations=((1, 2),), stem_channels=4),
+    network=NetworkConfig(channels=(5,), dilations=((1, 2),), recurrent_steps=1, stem_channels=4),
     unet_channels=(5,),
     **{"steps": 3, "unet_steps": 3, "batch": 2, "patch": 32, "validate_every": 2, "factor": 2.0},
 )

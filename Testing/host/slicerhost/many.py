@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from typing import Any
 
@@ -103,17 +104,36 @@ def earlier_study(folder, patient=None):
     return folder / "earlier.dcm"
 
 
-@pytest.fixture
-def section(host, panel, tmp_path):
-    """A reading of the sample, whose second of six areas was erased; in the earlier result the fifth was rejected."""
-    volumes = panel.logic.loadScan(earlier_study(tmp_path))
+@pytest.fixture(scope="session")
+def saved_results(tmp_path_factory):
+    """An empty folder, which the first test of a follow-up fills with the earlier result, and the others copy."""
+    return tmp_path_factory.mktemp("saved")
+
+
+def save_earlier(host, panel, folder):
+    """Save a reading of an earlier scan with six areas, of which the fifth was rejected."""
+    volumes = panel.logic.loadScan(earlier_study(folder))
     panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
     open_many_lesions(host, panel, volumes, 6)
     panel.ui.lesionTable.cellWidget(4, 2).setCurrentIndex(2)
-    panel.ui.outputPath.currentPath = str(tmp_path / "results")
+    panel.ui.outputPath.currentPath = str(folder / "results")
     panel.ui.saveButton.click()
     assert "Saved in" in panel.ui.statusLabel.text
     host.clear()
+
+
+@pytest.fixture
+def section(host, panel, saved_results, tmp_path):
+    """A reading of the sample, whose second of six areas was erased; in the earlier result the fifth was rejected."""
+    from SpectBoneMetSegModule.followup.earlier_scans import remember
+
+    if not (saved_results / "results").exists():
+        save_earlier(host, panel, saved_results)
+    shutil.copytree(saved_results, tmp_path, dirs_exist_ok=True)
+    receipt = tmp_path / "results" / "earlier" / "receipt.json"
+    receipt.write_text(receipt.read_text().replace(str(saved_results), str(tmp_path)))
+    remember(receipt.parent)
+    panel.ui.outputPath.currentPath = str(tmp_path / "results")
     volumes = panel.logic.loadScan(SAMPLE)
     panel.ui.anteriorSelector.setCurrentNode(volumes["anterior"])
     open_many_lesions(host, panel, volumes, 6)

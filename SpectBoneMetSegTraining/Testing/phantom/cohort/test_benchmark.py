@@ -168,7 +168,7 @@ def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
     assert contents(tmp_path / "two") == contents(made)
 
 
-@pytest.mark.parametrize("stop", [4, 9])
+@pytest.mark.parametrize("stop", [4, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_resumed_benchmark_gives_the_same_bytes_as_an_uninterrupted_one(made, tmp_path, monkeypatch, stop):
     calls = []
 

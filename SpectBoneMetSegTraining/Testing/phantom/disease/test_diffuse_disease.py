@@ -16,7 +16,7 @@ from SpectBoneMetSegTrainingLib.phantom.person.soft_tissue import TISSUES
 
 @pytest.fixture(scope="module")
 def drawn(person):
-    return [draw_diffuse(person, np.random.default_rng(seed)) for seed in range(60)]
+    return [draw_diffuse(person, np.random.default_rng(seed)) for seed in range(24)]
 
 
 def even_tracer(person):

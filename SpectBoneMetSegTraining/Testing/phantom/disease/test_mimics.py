@@ -14,7 +14,7 @@ from SpectBoneMetSegTrainingLib.phantom.person.skeleton import CERVICAL, LUMBAR,
 
 @pytest.fixture(scope="module")
 def mimics(person):
-    return [focus for seed in range(30) for focus in draw_mimics(person, np.random.default_rng(seed))]
+    return [focus for seed in range(15) for focus in draw_mimics(person, np.random.default_rng(seed))]
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def test_every_labelled_patch_can_come_from_the_store_and_a_step_gives_the_same_
     assert not np.array_equal(made["inputs"], other["inputs"])
 
 
+@pytest.mark.slow
 def test_a_drawn_scan_serves_several_steps_and_a_resumed_training_sees_the_same_ones(folder, monkeypatch):
     drawn, draw = [], PatientStore.draw
     monkeypatch.setattr(PatientStore, "draw", lambda self, rng: drawn.append(1) or draw(self, rng))

@@ -21,7 +21,7 @@ from support.leaks import shared_patients
 
 pytestmark = pytest.mark.usefixtures("eager")
 
-NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=2, stem_channels=6)
+NETWORK = NetworkConfig(channels=(8,), dilations=((1, 2),), recurrent_steps=1, stem_channels=6)
 
 
 def config(**changes) -> TrainingConfig:
