@@ -4,8 +4,8 @@
 
 In each round a small network is trained and evaluated on held-out patients; then more patients are labelled and the
 training is continued. They are chosen by `active_learning.greedy_order` ("rank"), at random ("random"), or at random
-among patients in whom the network predicts lesions ("foreground": foreground-aware random, the baseline of nnActive,
-arXiv:2511.19183, for whole scans). All strategies start with the same patients and the same network. Writes curves.csv,
+among patients who have labelled lesions, as their reports would say ("foreground": foreground-aware random, the baseline
+of nnActive, arXiv:2511.19183, for whole scans). All strategies start with the same patients and the same network. Writes curves.csv,
 with a row per evaluation, and curves.png, and prints a summary; an interrupted run continues with the next seed.
 `--ways` selects a part of the strategies.
 """
@@ -37,7 +37,7 @@ from SpectBoneMetSegTrainingLib.training.validation import predict_whole
 Array = NDArray[np.float64]
 
 COLUMNS = ("seed", "way", "round", "patients", "lesions", "dsc", "threshold")
-WAYS = {"random": "at random", "foreground": "at random, with predicted lesions", "rank": "by rank"}
+WAYS = {"random": "at random", "foreground": "at random, with lesions", "rank": "by rank"}
 COLOURS = {"random": "0.45", "foreground": "tab:blue", "rank": "tab:red"}
 #: Options that change the results: all rows of a table need the same values.
 SETTINGS = ("ways", "rounds", "first", "more", "held_out", "steps", "more_steps")
@@ -81,7 +81,7 @@ def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="next-scan-") as temporary:
         first = fit(args.data, pool.cases(start), seed, args.steps, None, Path(temporary) / "first")
         for way in args.ways:
-            labelled, model, threshold = list(start), first, 0.5
+            labelled, model = list(start), first
             rng = np.random.default_rng((seed, 1))
             for number in range(args.rounds):
                 if number:
@@ -91,8 +91,8 @@ def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
                     else:
                         order = [rest[i] for i in rng.permutation(len(rest))]
                     if way == "foreground":
-                        # A stable sort: patients without a predicted lesion come last, both groups at random.
-                        foreground = pool.with_foreground(rest, model, threshold)
+                        # A stable sort: patients without a lesion come last, both groups at random.
+                        foreground = pool.with_lesions(rest)
                         order.sort(key=lambda name: name not in foreground)
                     labelled += order[: args.more]
                     folder = Path(temporary) / f"{way}{number}"
@@ -124,12 +124,9 @@ class Pool:
         """Return the scans of these patients."""
         return [case for name in names for case in self._cases[name]]
 
-    def with_foreground(self, names: Sequence[str], model: ModelFolder, threshold: float) -> set[str]:
-        """Return the patients in whom a pixel of any scan reaches the threshold."""
-        predict = predictor(model)
-        return {
-            name for name in names if any(predict(self.load(case)).max() >= threshold for case in self._cases[name])
-        }
+    def with_lesions(self, names: Sequence[str]) -> set[str]:
+        """Return the patients with a labelled lesion in any of their scans."""
+        return {name for name in names if any(self.load(case).lesions for case in self._cases[name])}
 
     def ranked(self, rest: Sequence[str], labelled: Sequence[str], model: ModelFolder) -> list[str]:
         """Rank patients by the first of their scans in the order of active learning."""
