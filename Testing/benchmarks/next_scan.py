@@ -4,10 +4,10 @@
 
 In each round a small network is trained and evaluated on held-out patients; then more patients are labelled and the
 training is continued. They are chosen by `active_learning.greedy_order` ("rank"), at random ("random"), or at random
-among patients who have labelled lesions, as their reports would say ("foreground": foreground-aware random, the baseline
-of nnActive, arXiv:2511.19183, for whole scans). All strategies start with the same patients and the same network. Writes curves.csv,
-with a row per evaluation, and curves.png, and prints a summary; an interrupted run continues with the next seed.
-`--ways` selects a part of the strategies.
+among patients who have labelled lesions, as their reports would say ("foreground": foreground-aware random, the
+baseline of nnActive, arXiv:2511.19183, for whole scans). All strategies start with the same patients and the same
+network. Writes curves.csv, with a row per evaluation, and curves.png, and prints a summary; an interrupted run
+continues with the next seed. `--ways` selects a part of the strategies.
 """
 
 from __future__ import annotations
