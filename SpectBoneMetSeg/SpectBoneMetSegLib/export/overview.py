@@ -50,7 +50,7 @@ WIDEST_PANEL = 2.5
 MARGIN, HEADER, CAPTION, FOOTER = 16, 52, 24, 34
 #: Width of the white halo around a number on the picture.
 HALO = 2
-LISTED, ROW, TABLE_WIDTH = 22, 18, 430
+LISTED, ROW, TABLE_END = 22, 18, 20
 #: Notes below the panels: height of a line, characters per 100 pixels, largest number of lines.
 NOTE_LINE, LETTERS_IN_100, NOTE_LINES = 17, 15.5, 8
 #: Grey bars, and the strip below the panels that contains them.
@@ -88,8 +88,8 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
     part_width = _width(part, frame, THORAX_HEIGHT)
     right = MARGIN + len(panels) * (body_width + MARGIN)
     # The table is drawn in place of the fourth enlargement; with one view below the only one.
-    grid = max(part_width, TABLE_WIDTH)
-    width = right + part_width + MARGIN + grid + MARGIN
+    table_width = _columns(reading)[-1][1] + TABLE_END
+    width = right + part_width + MARGIN + max(part_width, table_width) + MARGIN
     notes = wrapped(_notes(reading), round((width - 2 * MARGIN) / 100 * LETTERS_IN_100), NOTE_LINES)
     bottom = HEADER + CAPTION + BODY_HEIGHT
     below = bottom + BAR_STRIP
@@ -276,16 +276,22 @@ def _notes(reading: Reading) -> list[str]:
     return [*marks, *(str(note) for note in warnings)] if isinstance(warnings, list) else marks
 
 
-def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
-    """Draw the table of lesions (number, views, area, contrast per view, confidence), as many rows as fit."""
-    headings = (
+def _columns(reading: Reading) -> list[tuple[str, int, str]]:
+    """Return heading, position in pixels and anchor of each column of the table; confidences only if there are any."""
+    columns = [
         ("no.", 28, "ra"),
         ("seen in", 44, "la"),
         ("area (cm2)", 262, "ra"),
         ("contrast ant.", 348, "ra"),
         ("post.", 410, "ra"),
-        *([("conf.", 462, "ra")] if any(lesion.confidence is not None for lesion in reading.lesions) else []),
-    )
+    ]
+    calibrated = any(lesion.confidence is not None for lesion in reading.lesions)
+    return [*columns, ("conf.", 462, "ra")] if calibrated else columns
+
+
+def _write_list(draw: ImageDraw, reading: Reading, left: int, top: int) -> None:
+    """Draw the table of lesions (number, views, area, contrast per view, confidence), as many rows as fit."""
+    headings = _columns(reading)
     cut = set(cut_by_box(reading))
     for heading, column, anchor in headings:
         write_text(draw, left + column, top, heading, 13, FAINT, anchor)

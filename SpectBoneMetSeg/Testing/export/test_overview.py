@@ -252,6 +252,20 @@ def test_a_whole_body_reading_has_a_table_and_an_enlargement_of_where_the_lesion
     assert bottom - top < 0.6 * 480
 
 
+def test_the_column_of_the_confidence_lies_inside_the_picture(reading_factory, monkeypatch):
+    spot = ((300, 24, 4), ("anterior", "posterior"))
+    reading = reading_factory(shape=(480, 48), spots=(spot,), crop=dataclasses.replace(WHOLE_BODY, rows=(0, 480)))
+    lesions = tuple(dataclasses.replace(lesion, confidence=0.87) for lesion in reading.lesions)
+    ends = {}
+
+    def record(_draw, x, _y, text, *_rest, **_more):
+        ends[text] = x
+
+    monkeypatch.setattr(overview, "write_text", record)
+    picture = render_overview(dataclasses.replace(reading, lesions=lesions))
+    assert ends["conf."] == ends["0.87"] < picture.shape[1]
+
+
 def test_a_lesion_at_the_edge_of_the_box_is_marked_as_cut(reading_factory, monkeypatch):
     crop = ThoraxCrop((20, 60), (0, 48), 0.9)
     assert any(line.endswith("(cut)") for line in written_by(monkeypatch, reading_factory(crop=crop)))
