@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
-from .panel_texts import sideChoices
+from .panel_texts import viewChoices
 
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.loading.options import Region
@@ -35,7 +35,7 @@ class Choices:
         for selector, choices in fields:
             for value, text in choices:
                 selector.addItem(text, value)
-        for text, _names in sideChoices():
+        for text, _names in viewChoices():
             ui.sidesSelector.addItem(text)
 
     def fillModels(self, names: Iterable[str], chosen: str | None = None) -> None:
@@ -70,5 +70,5 @@ class Choices:
             selector.setCurrentIndex(max(0, selector.findData(value)))
 
     def scanFacts(self) -> tuple[tuple[ViewName, ...] | None, float | None]:
-        """(names of the pictures in stored order or None, pixel size in mm or None) for a file that omits them."""
-        return sideChoices()[self.ui.sidesSelector.currentIndex][1], self.ui.pixelSizeBox.value or None
+        """(names of the views in stored order or None, pixel size in mm or None) for a file that omits them."""
+        return viewChoices()[self.ui.sidesSelector.currentIndex][1], self.ui.pixelSizeBox.value or None

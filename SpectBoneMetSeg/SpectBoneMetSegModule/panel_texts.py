@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from SpectBoneMetSegLib.scan.planar import ViewName
 
 
-def sideChoices() -> list[tuple[str, tuple[ViewName, ...] | None]]:
-    """[(words, names of the pictures in stored order or None)] of the field Sides."""
+def viewChoices() -> list[tuple[str, tuple[ViewName, ...] | None]]:
+    """[(words, names of the views in stored order or None)] of the field Views."""
     return [
         (_("As the file states"), None),
         (_("Anterior"), ("anterior",)),
@@ -58,8 +58,8 @@ def fieldTitles() -> dict[str, str]:
         "read_anyway": _("Read it anyway"),
         "region": _("What to read"),
         "seed": _("Seed"),
-        "start": _("Start from"),
-        "views": _("Sides"),
+        "start": _("Parent model"),
+        "views": _("Views"),
     }
 
 

@@ -73,7 +73,7 @@ def report(error: Exception) -> None:
     logging.error("".join(traceback.format_exception(error)))
     note("".join(traceback.format_exception(error)))
     slicer.util.errorDisplay(
-        _("Something went wrong: {error}\nNothing of your scan is lost. The details below can be copied.").format(
+        _("Something went wrong: {error}\nYour scan is unchanged. The details below can be copied.").format(
             error=shortly(error)
         ),
         detailedText=logOf(error),

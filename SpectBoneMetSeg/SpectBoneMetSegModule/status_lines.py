@@ -85,7 +85,7 @@ class Messages(StatusLine):
         """Show the progress of the worker; `step` describes the current step."""
         self.ui.progressBar.setValue(round(100 * event.fraction))
         if event.remaining is not None:
-            step = _("{step} - about {seconds:.0f} s to go").format(step=step, seconds=event.remaining)
+            step = _("{step} - about {seconds:.0f} s left").format(step=step, seconds=event.remaining)
         self.say(step)
 
     def ready(self, facts: Mapping[str, Any], busy: bool) -> None:

@@ -58,7 +58,7 @@ class Curves:
         self._draw("loss", _("Training loss"), columns, series)
         steps, dice = np.asarray(validations, np.float64).reshape(-1, 2).T
         columns = {"step": steps, "dice": dice, "best": np.maximum.accumulate(dice)}
-        series = ((_("best so far"), "best", FAINT, 2), (_("now"), "dice", GREEN, 2))
+        series = ((_("best so far"), "best", FAINT, 2), (_("latest"), "dice", GREEN, 2))
         self._draw("dice", _("DSC on validation scans"), columns, series, (0.0, 1.0))
 
     def _draw(

@@ -129,7 +129,9 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         approach = RENAMED_APPROACHES.get(approach, approach)
         if pace not in paces or approach not in approaches:
             name = pace if pace not in paces else approach
-            raise UserError(_("There is no choice {name!r}: choose thoroughness and method again.").format(name=name))
+            raise UserError(
+                _("There is no choice {name!r}: choose training length and method again.").format(name=name)
+            )
         config = preset(
             paces[pace], approaches[approach], parent, seed, unlabelled=bool(cases_of(folder, "unlabelled"))
         )

@@ -44,7 +44,7 @@ def test_the_fields_that_the_page_names_are_in_the_panel(panel):
     ):
         assert f"*{name}*" in PAGE, name
         assert name in texts, name
-    assert {"Sides:", "Threshold:", "Result:", "Used:"} <= texts
+    assert {"Views:", "Threshold:", "Result:", "Used:"} <= texts
 
 
 @pytest.mark.parametrize("column", ["decision", "classification"])

@@ -139,7 +139,7 @@ def test_a_training_outlives_the_panel_and_the_scene_and_continues_after_it_was_
     longest(lambda: steps_drawn(host) > 3)
     job = panel.choices.node.job
     assert panel.ui.trainButton.text == "Pause"
-    longest(lambda: "to go" in panel.ui.trainingLabel.text)
+    longest(lambda: " left" in panel.ui.trainingLabel.text)
 
     host.clear()
     assert panel.choices.node.job == job
@@ -280,7 +280,7 @@ def test_what_is_missing_is_reported_before_anything_starts(training_panel, a_co
 
 
 @pytest.mark.slow
-def test_the_most_instructive_scan_is_opened_with_a_proposal_corrected_and_added(
+def test_the_most_informative_scan_is_opened_with_a_proposal_corrected_and_added(
     host, a_read_panel, training_panel, a_collected_set, longest, until
 ):
     reading, panel = a_read_panel, training_panel()

@@ -57,7 +57,7 @@ def test_a_scan_without_sides_is_loaded_after_the_user_entered_them(host, panel,
     ui = panel.ui
     ui.scanPath.currentPath = str(silent_scan)
     ui.loadButton.click()
-    assert ui.statusLabel.text.endswith("in stored order (field Sides).")
+    assert ui.statusLabel.text.endswith("in stored order (field Views).")
     assert "--" not in ui.statusLabel.text
     assert "#d13438" in ui.statusLabel.styleSheet
     assert panel._parameterNode.anteriorVolume is None

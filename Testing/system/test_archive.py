@@ -157,9 +157,9 @@ READ: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "P05": ("P05", BOTH, ("P05/scatter/IM1 (its energy window misses the photopeak of 99mTc",)),
     "P06": ("P06", BOTH, ()),
     "P07": ("P07", FRONT, ("Only the anterior view exists",)),
-    "P08": ("P08", BOTH, ("2 files (modality CT), the first of them", "P08/SC/IM1 (a picture of a screen")),
+    "P08": ("P08", BOTH, ("2 files (modality CT), the first of them", "P08/SC/IM1 (a screen capture")),
     "P20": ("P20", BOTH, ("P20/b.dcm was read in place of its copy, which cannot be read: a.dcm is cut short",)),
-    "P22": ("P22", BOTH, ("P22/stray.png (a picture next to DICOM files)",)),
+    "P22": ("P22", BOTH, ("P22/stray.png (an image next to DICOM files)",)),
     "IM1": ("P23/DICOM/IM1", BOTH, ()),
     "IM2": ("P23/DICOM/IM2", BOTH, ()),
     "P25": ("P25", BOTH, ("inverted grey, its air is the brightest: it was inverted",)),
@@ -171,7 +171,7 @@ READ: dict[str, tuple[str, str, tuple[str, ...]]] = {
 FAILED = {
     "P18": "IM1.dcm is cut short (1000 of 1048576 pixel bytes); copy or export it again.",
     "P19/IM1.dcm": "IM1.dcm is empty; export the scan again.",
-    "P21": "P21 does not state which side of the patient a picture shows (file IM1); state which, "
+    "P21": "P21 does not state which view an image shows (file IM1); state which, "
     "anterior,posterior or posterior,anterior, in stored order (--views).",
     "P27": "IM1 does not state its pixel size; give it in mm, for example 2.26 (--pixel-size).",
 }
@@ -182,10 +182,10 @@ LEFT_OUT = {
     "P12/IM1": "modality RTSTRUCT",
     "P13/IM1": "modality US",
     "P14/IM1": "modality SR",
-    "P15/IM1": "a static picture of a part of the body",
+    "P15/IM1": "a static image of a part of the body",
     "P16/IM1": "a tomo study",
-    "P17/IM1": "a colour picture",
-    "P22/stray.png": "a picture next to DICOM files",
+    "P17/IM1": "a colour image",
+    "P22/stray.png": "an image next to DICOM files",
     "P29/IM1": "a dynamic study",
 }
 

@@ -167,7 +167,7 @@ def test_an_archive_of_many_kinds_is_read_with_a_table_whose_every_line_is_right
     other = {Path(row["input"]).parent.name: (row["state"], row["reason"]) for row in table(out) if not row["case"]}
     assert other == {
         "PAT4": ("left out", "modality CT; and 1 more files"),
-        "PAT5": ("left out", "a static picture of a part of the body"),
+        "PAT5": ("left out", "a static image of a part of the body"),
         "PAT6": ("failed", "IM1.dcm is empty; export the scan again."),
     }
     first = table(out)

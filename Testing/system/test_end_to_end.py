@@ -234,7 +234,8 @@ def test_a_disk_that_fills_up_ends_any_command_in_one_sentence(monkeypatch, caps
     assert main(["models"]) == 1
     reported = capsys.readouterr().err
     assert reported == (
-        "spectbonemetseg: run/checkpoint.npz: No space left on device; check the space on the disk and your rights.\n"
+        "spectbonemetseg: run/checkpoint.npz: No space left on device; "
+        "check the free disk space and write permission.\n"
     )
 
 

@@ -22,7 +22,12 @@ class Command(Protocol):
         """Declare the options."""
 
     def run(self, args: argparse.Namespace) -> int:
-        """Run the command and return the exit status; a UserError is printed and becomes status 1."""
+        """Run the command and return the exit status.
+
+        Raises:
+            UsageError: options are invalid or exclude each other; it is printed and becomes status 2.
+            UserError: the command failed; it is printed and becomes status 1.
+        """
 
 
 class UsageError(UserError):

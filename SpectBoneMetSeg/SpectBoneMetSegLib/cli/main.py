@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         name = error.filename or (getattr(args, "output", None) if error.errno in DISK_FULL else None)
         prefix = f"{name}: " if name else ""
         reason = reason_of(error)
-        print_failure(f"{prefix}{reason}; check the space on the disk and your rights.", as_json=as_json)
+        print_failure(f"{prefix}{reason}; check the free disk space and write permission.", as_json=as_json)
         return 1
 
 

@@ -26,7 +26,9 @@ class ModelsCommand:
         action.add_argument(
             "--import", dest="import_file", metavar="FILE", help="check an exported file and install its model"
         )
-        action.add_argument("--remove", metavar="NAME", help="delete an installed model; shipped ones stay")
+        action.add_argument(
+            "--remove", metavar="NAME", help="delete an installed model; shipped models cannot be deleted"
+        )
         action.add_argument("--export-onnx", metavar="NAME|PATH", help="add model.onnx to a model, for ONNX Runtime")
         parser.add_argument("--replace", action="store_true", help="with --import: replace a model of the same name")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServeCommand"]
 
-#: Default port (registered for DICOM, needs no special rights), application entity title and address.
+#: Default port (registered for DICOM, needs no special permission), application entity title and address.
 PORT, TITLE, LOOPBACK = 11112, "SPECTBONEMETSEG", "127.0.0.1"
 #: Seconds to wait for the last process of a killed receiver.
 LOCK_PATIENCE = 5.0

@@ -62,7 +62,7 @@ def _step_warnings(one: TimePoint, two: TimePoint, step: Registration) -> list[s
         warnings.append(f"One of {names} lacks a view: lesions that only that view shows are unclear.")
     methods = {time.reading.crop.method for time in (one, two)}
     if "manual" in methods:
-        warnings.append(f"A manually placed box was read of {names}: lesions outside a box look new or gone.")
+        warnings.append(f"A manually placed box was read of {names}: lesions outside a box appear as new or gone.")
     return warnings
 
 

@@ -197,7 +197,7 @@ def load_dataset(path: Path, *, pixels: bool, name: str, only: Sequence[str] = (
         if _has_prefix(path):
             raise UserError(f"{name} is cut short or damaged; copy or export the file again.")
         raise UserError(
-            f"{name} is not a DICOM file; give the NM file that the camera exported, or a picture in {FORMATS}."
+            f"{name} is not a DICOM file; give the NM file that the camera exported, or an image in {FORMATS}."
         )
     _name_encoding(dataset)
     normalise_integers(dataset)
@@ -232,8 +232,8 @@ def _check_kind(dataset: Dataset, name: str) -> None:
             )
     if "Rows" not in dataset:
         if text(dataset, "SOPClassUID") not in (*_NM_CLASSES, _SECONDARY_CAPTURE):
-            raise NotPlanarError(f"{name} holds no picture; give the planar whole-body NM file.", "no picture")
-        raise UserError(f"{name} holds no picture or is cut short; give the planar whole-body NM file.")
+            raise NotPlanarError(f"{name} holds no image; give the planar whole-body NM file.", "no image")
+        raise UserError(f"{name} holds no image or is cut short; give the planar whole-body NM file.")
 
 
 def _frames(dataset: Dataset, path: Path, pixels: NDArray[np.float64], name: str) -> tuple[Frame, ...]:

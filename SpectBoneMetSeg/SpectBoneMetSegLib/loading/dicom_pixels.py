@@ -48,7 +48,7 @@ def check_pixels(dataset: Dataset, name: str) -> None:
         photometric == "PALETTE COLOR" and text(dataset, "SOPClassUID") in _NM_CLASSES
     )
     if int(number(dataset, "SamplesPerPixel") or 1) != 1 or not grey:
-        raise UserError(f"{name} is a colour picture, from which counts cannot be derived; give the original NM file.")
+        raise UserError(f"{name} is a colour image, from which counts cannot be derived; give the original NM file.")
 
 
 def decode_counts(dataset: Dataset, name: str) -> tuple[NDArray[np.float64], list[str]]:

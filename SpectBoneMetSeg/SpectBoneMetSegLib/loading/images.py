@@ -77,7 +77,7 @@ def read_image(path: Path, label: str, display_name: str = "") -> FrameFile:
         picture = _through_itk(path, notes)
     if len(picture.pixels) > 2:
         raise UserError(
-            f"{path.name} holds {len(picture.pixels)} slices, not one or two planar views; give one picture per view."
+            f"{path.name} holds {len(picture.pixels)} slices, not one or two planar views; give one image per view."
         )
     if picture.pixels.dtype == np.uint8:
         notes.append(
@@ -134,7 +134,7 @@ def _grey(pixels: NDArray[Any], path: Path, notes: list[str]) -> NDArray[Any]:
         pixels = pixels[..., :-1]
     if np.iscomplexobj(pixels) or not (pixels == pixels[..., :1]).all():
         raise UserError(
-            f"{path.name} is a colour picture, from which counts cannot be derived; give a grey picture of counts."
+            f"{path.name} is a colour image, from which counts cannot be derived; give a grey image of counts."
         )
     return np.asarray(pixels[..., 0])
 
@@ -155,7 +155,7 @@ def _plane(pixels: NDArray[Any], spacing: tuple[float, ...], directions: NDArray
     if pixels.ndim == 2:
         pixels = pixels[None]
     if pixels.ndim != 3:
-        raise UserError(f"{name} is no picture of one or two planar views; give one picture per view.")
+        raise UserError(f"{name} is no image of one or two planar views; give one image per view.")
     mm = [*spacing[:3], 1.0, 1.0][:3]
     # The third axis is the slice axis, unless another one is flat: a coronal slice is 256 x 1 x 1024 in patient axes.
     flat = [axis for axis in range(3) if pixels.shape[2 - axis] <= 2]

@@ -112,7 +112,7 @@ def parse_views(views: Sequence[str] | None) -> tuple[ViewName, ...] | None:
     if not names or len(names) != len(views) or len(set(names)) != len(names):
         text = ",".join(str(given) for given in views)
         raise UserError(
-            f"The sides {text} are not understood: name anterior, posterior or both once, separated by a comma.",
+            f"The views {text} are not understood: name anterior, posterior or both once, separated by a comma.",
             "views",
         )
     return names
@@ -151,7 +151,7 @@ def _assigned(
 ) -> dict[ViewName, Frame]:
     if len(frames) > 2:
         raise UserError(
-            f"{study} holds {len(frames)} pictures, not one or two whole-body views; export only the anterior and the "
+            f"{study} holds {len(frames)} images, not one or two whole-body views; export only the anterior and the "
             "posterior view."
         )
     if views is not None:
@@ -166,7 +166,7 @@ def _assigned(
     if sides == [None]:
         # A secondary capture has no view code; sites that store a single view store the anterior one.
         warnings.append(
-            f"{study} does not state which side it shows; assumed to be anterior; if it is posterior, state that."
+            f"{study} does not state which view it shows; assumed to be anterior; if it is posterior, state that."
         )
         return {"anterior": frames[0]}
     if len(set(sides)) != len(sides):
@@ -179,9 +179,9 @@ def _frames_for(frames: Sequence[Frame], views: tuple[ViewName, ...], study: str
         return frames
     if len(frames) == 1 and is_wide(frames[0].counts.shape):
         return _halves(frames[0], study)
-    have = "one picture" if len(frames) == 1 else f"{len(frames)} pictures"
+    have = "one image" if len(frames) == 1 else f"{len(frames)} images"
     raise UserError(
-        f"{study} holds {have} but {len(views)} sides are named; name one side per picture in stored order.", "views"
+        f"{study} holds {have} but {len(views)} views are named; name one view per image in stored order.", "views"
     )
 
 
@@ -193,7 +193,7 @@ def _check_named_views(
         _sides_of_halves(frames[0]) if len(frames) < len(views) else [_stated_side(each, frames) for each in frames]
     )
     conflicts = [
-        f"picture {number} is {own}"
+        f"image {number} is {own}"
         for number, (own, user) in enumerate(zip(stated, views, strict=True), start=1)
         if own and own != user
     ]
@@ -202,7 +202,7 @@ def _check_named_views(
     message = f"{study} states that {' and '.join(conflicts)}"
     if not override:
         raise UserError(
-            f"{message}, but {','.join(views)} was given; use the sides that the file states.",
+            f"{message}, but {','.join(views)} was given; use the views that the file states.",
             "views",
             "views_override",
         )
@@ -238,7 +238,7 @@ def _wide_frame(frame: Frame, study: str) -> dict[ViewName, Frame]:
     if len(single) == 1 and not orders:
         return {single.pop()[0]: frame}
     raise UserError(
-        f"{study} holds one wide picture of {frame.counts.shape[1]} x {frame.counts.shape[0]} pixels and does not "
+        f"{study} holds one wide image of {frame.counts.shape[1]} x {frame.counts.shape[0]} pixels and does not "
         f"state which views it shows; {_REMEDY_ONE}, or anterior,posterior for two halves.",
         "views",
     )
@@ -252,7 +252,7 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
     remedy = _REMEDY_ONE if count == 1 else _REMEDY_TWO
     if frame.other_view:
         raise UserError(
-            f"{study} holds a picture marked {frame.other_view!r}; export only the anterior and the posterior view, "
+            f"{study} holds an image marked {frame.other_view!r}; export only the anterior and the posterior view, "
             f"or {remedy}.",
             "views",
         )
@@ -264,9 +264,9 @@ def _side(frame: Frame, *, count: int, alone: bool, study: str) -> ViewName | No
     if not stated and count == 1 and frame.no_side_field:
         return None
     if not stated:
-        raise UserError(f"{study} does not state which side of the patient a picture shows{file}; {remedy}.", "views")
+        raise UserError(f"{study} does not state which view an image shows{file}; {remedy}.", "views")
     if len(stated) > 1:
-        raise UserError(f"{study} calls one picture both anterior and posterior{file}; {remedy}.", "views")
+        raise UserError(f"{study} calls one image both anterior and posterior{file}; {remedy}.", "views")
     return stated.pop()
 
 
@@ -289,7 +289,7 @@ def _check_bodies(sides: dict[ViewName, Frame], study: str) -> None:
         bodies = find_bodies(frame.counts)
         if len(bodies) > 1:
             raise UserError(
-                f"{study} would have {len(bodies)} bodies in its {side} view: it shows more than two pictures side by "
+                f"{study} would have {len(bodies)} bodies in its {side} view: it shows more than two images side by "
                 "side, or another number than its name states; export the anterior and the posterior view alone."
             )
 
@@ -300,7 +300,7 @@ def _halves(frame: Frame, study: str) -> tuple[Frame, Frame]:
     first, end = bodies[0].columns if len(bodies) == 1 else (0, 0)
     if 0.05 * columns < first < 0.4 * columns and 0.6 * columns < end < 0.95 * columns:
         raise UserError(
-            f"{study} shows one body in the middle of its picture, not two side by side; state which side it is, "
+            f"{study} shows one body in the middle of its image, not two side by side; state which view it is, "
             "anterior or posterior.",
             "views",
         )

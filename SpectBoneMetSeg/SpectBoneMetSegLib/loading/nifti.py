@@ -94,7 +94,7 @@ def read_nifti(path: Path) -> Nifti:
         raise UserError(damaged)
     (kind,) = field((layout.kind, "h"))
     if kind not in _TYPES:
-        raise UserError(f"{name} holds colours or complex numbers, no counts; give a grey picture of counts.")
+        raise UserError(f"{name} holds colours or complex numbers, no counts; give a grey image of counts.")
     shape = tuple(dim[1 : dim[0] + 1])
     dtype = np.dtype(order + _TYPES[kind])
     (offset,), count = field(layout.offset), math.prod(shape)

@@ -66,11 +66,11 @@ def orient_as_stated(frame: Frame, side: ViewName, warnings: list[str]) -> Frame
     counts = frame.counts
     if frame.down == "head":
         counts = counts[::-1]
-        warnings.append(f"{frame.name} states that its rows run from the feet up: the {side} view was turned.")
+        warnings.append(f"{frame.name} states that its rows run from the feet up: the {side} view was flipped.")
     if frame.across and frame.across != ("left" if side == "anterior" else "right"):
         counts = counts[:, ::-1]
         warnings.append(
             f"{frame.name} states that the columns of its {side} view run to the patient's {frame.across}, mirrored "
-            "from what the detector sees: it was turned."
+            "from what the detector sees: it was flipped."
         )
     return replace(frame, counts=np.ascontiguousarray(counts), across="", down="")

@@ -42,9 +42,9 @@ def position_warnings(dataset: Dataset, name: str, side: ViewName | None) -> lis
         for code in _codes(item, "PatientOrientationModifierCodeSequence")
     }
     if position.endswith("P") or modifiers & _PRONE:
-        found.append(f"{name} states that the patient lay prone: check which side each view shows.")
+        found.append(f"{name} states that the patient lay prone: check which view each image shows.")
     if position.endswith(("DR", "DL")) or modifiers & _ON_THE_SIDE:
-        found.append(f"{name} states that the patient lay on one side: check which side each view shows.")
+        found.append(f"{name} states that the patient lay on one side: check which view each image shows.")
     orientation = texts(dataset, "PatientOrientation")
     if len(orientation) == 2:
         across, down = orientation[0].upper(), orientation[1].upper()

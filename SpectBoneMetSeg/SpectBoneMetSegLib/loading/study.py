@@ -124,7 +124,7 @@ def read_found_scan(
     try:
         files = [_read_first_sound(path, found.copies.get(path, ()), notes, alone=alone) for path in found.files]
     except PermissionError as error:
-        raise UserError(f"{error.filename} may not be read; ask for the right to open it.") from error
+        raise UserError(f"{error.filename} may not be read; ask for permission to read it.") from error
     return _scan_of(files, notes, study or case, case, parse_views(views), pixel_size_mm, override=override)
 
 
@@ -272,7 +272,7 @@ def single_scan(folder: Path, archive: Archive) -> FoundScan:
     if not failed:
         raise UserError(f"{folder} holds no scan; give a folder with the files of one study.")
     if failed[0].reason.startswith("one of"):
-        raise UserError(f"{folder} holds {len(failed)} pictures; give each study a folder of its own or name one file.")
+        raise UserError(f"{folder} holds {len(failed)} images; give each study a folder of its own or name one file.")
     more = f" (and {len(failed) - 1} more files)" if len(failed) > 1 else ""
     raise UserError(f"{folder} holds no whole-body scan: {failed[0].path} is left out, {failed[0].reason}{more}.")
 
@@ -347,7 +347,7 @@ def view_warnings(views: Mapping[ViewName, PlanarView]) -> list[str]:
     # Counts are random: two measured views are never equal.
     for picture, how in ((other.counts, ""), (other.counts[:, ::-1], " mirrored")):
         if np.array_equal(one.counts, picture):
-            return [f"Both views are one picture{how}: export the scan again, or give one view alone."]
+            return [f"Both views are one image{how}: export the scan again, or give one view alone."]
     return []
 
 
@@ -356,9 +356,9 @@ def _study_warnings(
 ) -> list[str]:
     messages = view_warnings(found)
     if not named_by_user and any(_is_image(file.file) for file in files):
-        messages.append("The sides were taken from the file name only: check left and right.")
+        messages.append("The views were taken from the file name only: check left and right.")
     if len(frames) == 1 and len(found) == 2:
-        messages.append("Both views were cut from one picture, at its middle.")
+        messages.append("Both views were cut from one image, at its middle.")
     return messages
 
 

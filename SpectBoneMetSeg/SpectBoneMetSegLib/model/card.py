@@ -26,19 +26,23 @@ class ModelCard:
     Attributes:
         name: folder name, by which users choose the model; letters, digits, ".", "_" and "-".
         network: architecture of the network.
+        version: version of the model.
+        description: one sentence about it.
+        created: UTC time, ISO 8601.
         threshold: probability from which a pixel belongs to a lesion.
         seed_threshold: probability that a lesion must reach in at least one pixel.
         minimum_area_mm2: smaller lesions are dropped.
+        preprocessing_version: `inputs.PREPROCESSING_VERSION` it was trained with.
         region: body region it was trained on, such as "thorax".
         training: summary of the training data and method, with whether the data were simulated.
         metrics: figures on held-out data, with the data set.
+        licence: licence of the weights.
+        notice: statement of the intended use.
         parent: name, version and SHA-256 of the parent model; empty if none.
         sha256: hex digest of the weights file.
         onnx_sha256: of model.onnx; empty if there is none.
-        created: UTC time, ISO 8601.
-        appearance: appearance profile of the training set.
         confidence: calibration of the confidence of areas and scans; None if not calibrated.
-        preprocessing_version: `inputs.PREPROCESSING_VERSION` it was trained with.
+        appearance: appearance profile of the training set.
     """
 
     name: str

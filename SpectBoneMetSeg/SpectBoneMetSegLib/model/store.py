@@ -37,7 +37,12 @@ MODELS_VARIABLE = "SPECTBONEMETSEG_MODELS"
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model on disk."""
+    """A model on disk.
+
+    Attributes:
+        path: the folder.
+        card: its card.json.
+    """
 
     path: Path
     card: ModelCard
@@ -341,7 +346,11 @@ def remove_model(name: str) -> Path:
     named = MODEL_NAME.fullmatch(name) is not None
     if not named or not (folder / CARD_FILE).is_file():
         shipped = named and (shipped_models_folder() / name / CARD_FILE).is_file()
-        reason = "shipped with the program and stays" if shipped else "not one of your own models; `models` lists them"
+        reason = (
+            "shipped with the program and cannot be deleted"
+            if shipped
+            else "not one of your own models; `models` lists them"
+        )
         raise UserError(f"{name!r} is {reason}.")
     try:
         shutil.rmtree(folder)

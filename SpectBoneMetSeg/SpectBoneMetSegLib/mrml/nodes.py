@@ -175,6 +175,9 @@ def import_lesions(node: Any, ids: NDArray[np.uint16], frame: PlanarView) -> Non
         node: a vtkMRMLSegmentationNode.
         ids: (rows, columns) lesion IDs 1..n on the grid of `frame`.
         frame: the anterior whole-body frame.
+
+    Raises:
+        RuntimeError: Slicer did not import them.
     """
     slicer = slicer_module()
     prepare_segmentation(node, frame)

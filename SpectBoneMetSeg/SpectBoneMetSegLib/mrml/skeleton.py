@@ -35,6 +35,9 @@ def add_skeleton(
         regions: per view (rows, columns) region numbers on its own grid; a view without regions gets no node.
         volumes: volume nodes of the views.
         scene: their vtkMRMLScene.
+
+    Raises:
+        RuntimeError: Slicer did not import the regions.
     """
     import slicer
 

@@ -19,8 +19,8 @@ SCHEMA_VERSION = "2.0"
 
 #: How the numbers are computed and the views combined; written into the file next to the numbers.
 RULES = {
-    "bone": "Pixels of a lesion outside every region count for the nearest one within 15 mm. Where the views show "
-    "different bones at one position, the bone counts whose uptake exceeds its own healthy uptake by the larger "
+    "bone": "Pixels of a lesion outside every region are assigned to the nearest region within 15 mm. Where the views "
+    "show different bones at one position, it is the bone whose uptake exceeds its own healthy uptake by the larger "
     "factor.",
     "involved_share": "Area of each counted lesion on the bone divided by the area of the bone, in the view where this "
     "ratio is larger; the sum over lesions, at most 1. A view that shows less than half of what the other view shows "

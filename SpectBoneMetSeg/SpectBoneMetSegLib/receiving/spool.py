@@ -277,10 +277,12 @@ class Spool:
 
 
 def _close_to_others(folder: Path, log: Callable[[str], None]) -> None:
-    """Remove other users' rights on an existing folder; log a message if that is not possible."""
+    """Remove other users' permissions on an existing folder; log a message if that is not possible."""
     if os.name != "posix":
         return
     with contextlib.suppress(OSError):
         folder.chmod(0o700)
     if folder.stat().st_mode & 0o077:
-        log(f"Other users of this machine can read {folder}, which contains patients' names: remove their rights.")
+        log(
+            f"Other users of this machine can read {folder}, which contains patients' names: remove their access to it."
+        )

@@ -89,11 +89,13 @@ def _impossible(view: PlanarView, name: ViewName, case: str, scale: GreyScale, s
         found += _body_size(view, name, case, shape)
         if stacked(shape, view.spacing):
             clause = (
-                f"The {name} view of {case} shows two bodies one above the other: give each view a picture of its own"
+                f"The {name} view of {case} shows two bodies one above the other: give each view an image of its own"
             )
             found.append((clause, ()))
         elif wide_body(shape, view.spacing):
-            clause = f"The body in the {name} view of {case} lies across: turn the picture, the head to the top"
+            clause = (
+                f"The body in the {name} view of {case} lies across: rotate the image so that the head is at the top"
+            )
             found.append((clause, ()))
     if steps < (FEWEST_COUNTS if scale.unbroken else FEWEST_STEPS):
         clause = (
@@ -114,7 +116,7 @@ def _body_size(view: PlanarView, name: ViewName, case: str, shape: Silhouette) -
         return []
     clause = (
         f"The body in the {name} view of {case} would be {length / 10:.0f} cm long and {width / 10:.0f} cm wide at "
-        f"pixels of {view.spacing[0]:.3g} mm, beyond any human being ({HUMAN_LENGTH_MM[0] / 10:.0f} to "
+        f"pixels of {view.spacing[0]:.3g} mm, outside the human range ({HUMAN_LENGTH_MM[0] / 10:.0f} to "
         f"{HUMAN_LENGTH_MM[1] / 10:.0f} cm): give the right pixel size"
     )
     return [(clause, ("pixel_size",))]

@@ -48,7 +48,7 @@ def side_warnings(scan: WholeBodyScan) -> list[str]:
     if _evidence_of_sides(anterior, posterior) < EXCHANGED:
         messages.append(
             f"The views of {scan.case} seem to be exchanged: the spine is brighter in the one called anterior, the "
-            "bladder in the one called posterior; check the sides."
+            "bladder in the one called posterior; check the views."
         )
     return messages
 

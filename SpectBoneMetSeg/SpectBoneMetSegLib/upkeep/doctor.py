@@ -136,7 +136,7 @@ def _existing(folder: Path) -> Path:
 
 def _folders(output: Path) -> Iterator[Finding]:
     folders = {
-        "results": (_existing(output), "Name another folder for the results, or get the right to write there."),
+        "results": (_existing(output), "Name another folder for the results, or ask for permission to write there."),
         "temporary files": (Path(tempfile.gettempdir()), "Set TMPDIR to a folder that can be written."),
         "own models": (
             _existing(user_models_folder()),

@@ -77,7 +77,7 @@ class EarlierScans:
         selector.clear()
         with slicer.util.WaitCursor():
             self._known = results_of_patient(remembered(), live.result.scan) if live is not None else []
-        selector.addItem(_("Choose to add...") if self._known else _("None is known of this patient"))
+        selector.addItem(_("Choose to add...") if self._known else _("No saved results of this patient"))
         for known in self._known:
             selector.addItem(f"{known.day} {known.folder.name}".strip())
         selector.enabled = bool(self._known)

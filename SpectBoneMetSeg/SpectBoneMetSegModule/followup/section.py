@@ -120,7 +120,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
             if not self.ui.followupSection.collapsed:
                 self.earlier.offer(live)
         elif self.shown is not None and not alike(self._known, stateOf(live)):
-            self.say(_("The reading has changed since: compare again to follow it."), "warning")
+            self.say(_("The reading has changed since: compare again to update the comparison."), "warning")
         if self.active:
             self.scans.hide_others()
         self.updateButtons()
@@ -223,10 +223,12 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.ui.doubtLabel.text = "\n".join(panelWords(doubt) for doubt in shown.warnings)
         self.ui.doubtLabel.styleSheet = STYLES["warning"]
         self.ui.doubtLabel.visible = bool(shown.warnings)
-        words = _("Areas matched by a program; a physician confirms. No criteria of response are applied.")
+        words = _("Areas were matched by a program; a physician must confirm them. No response criteria are applied.")
         self.say(f"{words} {changesWords(shown)}")
         if not alike(self._known, stateOf(self._live)):
-            self.say(_("The reading was changed while it was compared: compare again to follow it."), "warning")
+            self.say(
+                _("The reading was changed while it was compared: compare again to update the comparison."), "warning"
+            )
         if self.away:
             # Another module has the screen.
             self.updateButtons()

@@ -67,7 +67,7 @@ class LesionRows:
         self.filling = False
         titles = [
             (_("No."), _("As in the views, head to foot")),
-            (_("State"), _("From the earlier scan to the later one; unclear where one of them lacks the view")),
+            (_("Change"), _("From the earlier scan to the later one; unclear where one of them lacks the view")),
             (_("Earlier cm²"), _("Area of both views together")),
             (_("Later cm²"), _("Area of both views together")),
             (_("Uptake"), _("Total uptake of the lesion, earlier and later, in mean counts of the scan's bones")),
@@ -109,10 +109,10 @@ class LesionRows:
 def showBurdens(table: Widget, burdens: Sequence[Burden]) -> None:
     """Fill the QTableWidget of what counts in every scan, in the order of time."""
     titles = [
-        (_("Day"), _("Date of the study, from the scan's header")),
+        (_("Date"), _("Date of the study, from the scan's header")),
         (_("Scan"), _("Its case")),
-        (_("Areas"), _("Lesions that count: on bone, and neither rejected nor benign")),
-        (_("cm²"), _("Total area of the lesions that count")),
+        (_("Areas"), _("Lesions included: on bone, and neither rejected nor benign")),
+        (_("cm²"), _("Total area of the lesions included")),
         (_("Index %"), _("Planar bone scan index; empty where it cannot be computed")),
         (_("Review"), _("Whether a physician decided on the areas")),
     ]

@@ -38,9 +38,9 @@ def whyNotInDatabase(live: LiveReading | None) -> str:
     """
     database = getattr(slicer, "dicomDatabase", None)
     if database is None or not database.isOpen:
-        return _("There is no DICOM database: open the module DICOM once, which makes one.")
+        return _("There is no DICOM database: open the module DICOM once; it creates one.")
     if live is not None and not live.reading.scan.source.sop_instance_uids:
-        return _("This scan did not come from DICOM, so that there is no study to file its results under.")
+        return _("This scan did not come from DICOM, so that there is no study for its results.")
     return ""
 
 

@@ -30,7 +30,7 @@ ROWS = [
     read("doubtful", 1, 1.5, 0.2, warnings="The box may be wrong."),
     read("<script>", 7, 60.0, 0.5, box=0.1),
     {"input": "/archive/broken.dcm", "case": "", "state": "failed", "reason": "broken.dcm is empty."},
-    {"input": "/archive/x.png", "case": "", "state": "left out", "reason": "a picture next to DICOM files"},
+    {"input": "/archive/x.png", "case": "", "state": "left out", "reason": "an image next to DICOM files"},
 ]
 
 
@@ -77,7 +77,7 @@ def test_numbers_are_those_of_the_table(page):
     words = text(page)
     assert "4 studies read 3 with abnormal uptake 1 with a warning 1 failed" in words
     assert "broken.dcm is empty." in words
-    assert "a picture next to DICOM files" in words
+    assert "an image next to DICOM files" in words
 
 
 def test_the_least_certain_are_first(page):

@@ -110,7 +110,7 @@ def test_what_is_no_planar_scan_is_refused_by_name(tmp_path, header, words):
     assert words in sentence
 
 
-@pytest.mark.parametrize("content", [b"", b"only a text, no picture\n" * 40, bytes(range(256)) * 30])
+@pytest.mark.parametrize("content", [b"", b"only a text, no image\n" * 40, bytes(range(256)) * 30])
 def test_files_that_are_no_dicom_are_refused(tmp_path, content):
     (tmp_path / "fake.dcm").write_bytes(content)
     assert "fake.dcm" in refusal(tmp_path / "fake.dcm")

@@ -172,7 +172,7 @@ def test_doubtful_positions_are_warned_about_and_nothing_is_turned(tmp_path, hea
 def test_further_frames_are_refused(tmp_path):
     lateral = nm(ANTERIOR, POSTERIOR, detectors=[detector("399321004"), detector("399118008", "Left lateral")])
     assert "Left lateral" in refusal(saved(lateral, tmp_path / "a.dcm"))
-    assert "3 pictures" in refusal(saved(nm(ANTERIOR, POSTERIOR, POSTERIOR), tmp_path / "b.dcm"))
+    assert "3 images" in refusal(saved(nm(ANTERIOR, POSTERIOR, POSTERIOR), tmp_path / "b.dcm"))
 
 
 def test_folders_without_one_scan_are_refused(tmp_path):
@@ -214,7 +214,7 @@ def test_the_real_secondary_capture_is_read_and_its_assumed_side_is_reported():
     assert scan.source.description["model"] == "MILLENNIUM MG"
 
 
-@pytest.mark.parametrize(("turned", "words"), [(slice(None), "one picture:"), (slice(None, None, -1), "mirrored:")])
+@pytest.mark.parametrize(("turned", "words"), [(slice(None), "one image:"), (slice(None, None, -1), "mirrored:")])
 def test_one_picture_as_both_views_is_reported(tmp_path, turned, words):
     copy = np.ascontiguousarray(ANTERIOR[:, turned])
     twice = nm(ANTERIOR, copy, detectors=[detector("399321004"), detector("399001007")])

@@ -74,7 +74,7 @@ def test_directions_at_the_top_level_of_an_only_view_are_believed(nm_file, tmp_p
     stored = np.ascontiguousarray(person[0][turn])
     scan = read_scan(nm_file(tmp_path / "a.dcm", [stored], ("anterior",), ImageOrientationPatient=cosines))
     assert_counts(scan, person[0])
-    assert any("a.dcm states" in note and "turned" in note for note in scan.warnings)
+    assert any("a.dcm states" in note and "flipped" in note for note in scan.warnings)
 
 
 def test_directions_at_the_top_level_say_nothing_about_several_detectors(both_views, person):

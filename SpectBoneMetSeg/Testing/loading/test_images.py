@@ -98,14 +98,14 @@ def test_a_grey_picture_in_three_channels_is_read_and_a_coloured_one_refused(tmp
 def test_unusable_pictures_are_refused(tmp_path):
     (tmp_path / "ant.png").write_bytes(b"")
     assert "empty" in refusal(tmp_path / "ant.png")
-    (tmp_path / "ant.nrrd").write_text("no picture")
+    (tmp_path / "ant.nrrd").write_text("no image")
     assert "damaged" in refusal(tmp_path / "ant.nrrd")
     assert "3 slices" in refusal(write(tmp_path / "vol.nrrd", np.stack([ANTERIOR] * 3)))
     assert "no counts" in refusal(write(tmp_path / "ant0.nrrd", np.zeros_like(ANTERIOR)))
     broken = ANTERIOR.astype(np.float32)
     broken[0, 0] = np.nan
     assert "not numbers" in refusal(write(tmp_path / "ant1.nrrd", broken))
-    assert "5 pictures" in refusal(tmp_path)
+    assert "5 images" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii"])

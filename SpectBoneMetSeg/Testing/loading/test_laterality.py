@@ -69,7 +69,7 @@ def test_post_before_a_term_of_time_is_no_side(word, lower):
 
 def test_the_option_overrides_the_file_only_when_it_is_insisted_on_and_with_a_warning(both_views, person):
     path = both_views()
-    with pytest.raises(UserError, match="use the sides that the file states") as caught:
+    with pytest.raises(UserError, match="use the views that the file states") as caught:
         read_scan(path, views=["posterior", "anterior"])
     assert caught.value.fields == ("views", "views_override")
     assert read_scan(path, views=["anterior", "posterior"]).warnings == ()
@@ -80,13 +80,13 @@ def test_the_option_overrides_the_file_only_when_it_is_insisted_on_and_with_a_wa
 
 def test_a_file_name_that_says_otherwise_is_not_overridden_either(tmp_path, person):
     Image.fromarray(person[0]).save(tmp_path / "p_POST.png")
-    with pytest.raises(UserError, match="use the sides that the file states") as caught:
+    with pytest.raises(UserError, match="use the views that the file states") as caught:
         read_scan(tmp_path / "p_POST.png", views=["anterior"], pixel_size_mm=4.52)
     assert caught.value.fields == ("views", "views_override")
 
 
 def test_the_order_that_a_text_states_of_a_wide_picture_is_not_overridden_either(tmp_path, person, nm_file):
     path = nm_file(tmp_path / "a.dcm", [np.concatenate(person, axis=1)], SeriesDescription="WB ANT POST")
-    with pytest.raises(UserError, match="use the sides that the file states") as caught:
+    with pytest.raises(UserError, match="use the views that the file states") as caught:
         read_scan(path, views=["posterior", "anterior"])
     assert caught.value.fields == ("views", "views_override")

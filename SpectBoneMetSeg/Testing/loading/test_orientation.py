@@ -63,7 +63,7 @@ def test_a_coronal_picture_is_turned_as_its_directions_say(tmp_path, person, suf
     path = write_itk(tmp_path / f"p_ANT{suffix}", stored, (-1 if mirrored else 1, 0, 0), (0, 0, 1 if feet_up else -1))
     scan = read_scan(path)
     assert np.array_equal(scan.anterior.counts, person[0])
-    turned = [note for note in scan.warnings if "turned" in note]
+    turned = [note for note in scan.warnings if "flipped" in note]
     assert len(turned) == mirrored + feet_up
     assert all("p_ANT" in note for note in turned)
 
@@ -75,7 +75,7 @@ def test_a_posterior_picture_runs_from_the_left_and_is_turned_when_it_says_that_
     mirrored = read_scan(write_itk(tmp_path / "b_POST.nrrd", person[1][:, ::-1], (1, 0, 0), (0, 0, -1)))
     assert np.array_equal(acquired.posterior.counts, person[1])
     assert np.array_equal(mirrored.posterior.counts, person[1])
-    assert any("turned" in note for note in mirrored.warnings)
+    assert any("flipped" in note for note in mirrored.warnings)
 
 
 def test_axial_directions_which_formats_fall_back_to_turn_nothing(tmp_path, person):

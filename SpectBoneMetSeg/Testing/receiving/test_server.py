@@ -73,7 +73,7 @@ def test_nothing_on_the_disk_or_in_messages_names_the_patient(spool):
     assert not list(spool.incoming.iterdir())
 
 
-@pytest.mark.skipif(os.name != "posix", reason="rights of Windows are others")
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
 def test_others_on_the_machine_cannot_read_the_spool(spool):
     assert spool.folder.stat().st_mode & 0o077 == 0
 

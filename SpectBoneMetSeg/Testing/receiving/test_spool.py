@@ -193,7 +193,7 @@ def test_a_study_is_not_forgotten_while_its_images_lie_there(spool, tmp_path, mo
     assert waiting(again) == []
 
 
-@pytest.mark.skipif(os.name != "posix", reason="rights of Windows are others")
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
 def test_a_spool_that_was_there_is_closed_to_others(tmp_path):
     (tmp_path / "spool").mkdir(mode=0o755)
     Spool.opened(tmp_path / "spool", 1e9).release()

@@ -42,7 +42,7 @@ class ExperimentCommand:
         )
         parser.add_argument("--seeds", default="0", metavar="S,S", help="seeds of the trainings (0)")
         parser.add_argument(
-            "--nnunet-python", metavar="PATH", help="interpreter that has nnunetv2, for the peer nnU-Net of table6"
+            "--nnunet-python", metavar="PATH", help="interpreter that has nnunetv2, for nnU-Net in table6"
         )
         parser.add_argument(
             "--distance", metavar="FILE", help="with page: also update the table of findings in this Markdown document"

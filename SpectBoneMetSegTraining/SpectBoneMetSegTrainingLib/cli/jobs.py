@@ -81,7 +81,7 @@ def _show(jobs: list[Job], *, as_json: bool) -> None:
         print_json([{"id": job.folder.name, "folder": str(job.folder), **asdict(job.status)} for job in jobs])
         return
     if not jobs:
-        print("There are no training jobs; `spectbonemetseg train --background` makes one.", file=sys.stderr)
+        print("There are no training jobs; `spectbonemetseg train --background` starts one.", file=sys.stderr)
     for job in jobs:
         state, _, figures = _figures(job.status).partition(", ")
         print(f"{job.folder.name}  {state}")
@@ -101,7 +101,7 @@ def _figures(status: JobStatus) -> str:
     if status.loss is not None:
         parts.append(f"loss {status.loss:.3f}")
     if status.dice is not None:
-        parts.append(f"validation Dice {status.dice:.3f}")
+        parts.append(f"validation DSC {status.dice:.3f}")
     if status.state == "running" and status.seconds_left is not None:
         parts.append(f"about {duration(status.seconds_left)} left")
     return ", ".join(parts)

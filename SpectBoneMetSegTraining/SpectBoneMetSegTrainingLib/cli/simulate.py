@@ -145,7 +145,7 @@ def _seed_for(about: Path) -> int:
     if about.exists():
         return int(read_json(about)["seed"])
     seed = secrets.randbelow(2**31)
-    print(f"Drew --seed {seed}; give it to make the same scans again.", file=sys.stderr)
+    print(f"Using --seed {seed}, drawn at random; give it to simulate the same scans again.", file=sys.stderr)
     return seed
 
 

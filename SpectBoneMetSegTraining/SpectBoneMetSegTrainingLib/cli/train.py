@@ -79,7 +79,7 @@ class TrainCommand:
         )
         if figures:
             dice = figures["both views"]["dice"]
-            text = f"pooled Dice {dice:.3f}" if figures["both views"]["lesions"] else "no Dice"
+            text = f"pooled DSC {dice:.3f}" if figures["both views"]["lesions"] else "no DSC"
             print(f"{output}: {text}; {figures['what']}", file=sys.stderr)
         else:
             print(f"{output}: trained without any label, so nothing was measured", file=sys.stderr)

@@ -96,7 +96,7 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
     _check_combinations(args)
     given = [name for name in NETWORK_OPTIONS if getattr(args, name) is not None]
     if args.start and given:
-        raise UsageError(f"--start brings its own network; leave out --{given[0].replace('_', '-')}.")
+        raise UsageError(f"--start uses the network of the parent model; leave out --{given[0].replace('_', '-')}.")
     options = {item.name: getattr(args, option.flag or item.name) for item, option in options_of(TrainingConfig)}
     options["augment"] = not args.no_augment
     options["store"] = None if args.store is None else str(Path(args.store).resolve())

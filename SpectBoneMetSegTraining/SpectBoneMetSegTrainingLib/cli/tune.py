@@ -30,7 +30,7 @@ class TuneCommand:
             "--operating-point",
             choices=("lesions", "dice"),
             default="lesions",
-            help="criterion for the thresholds: lesion F1 and pooled Dice with a minimum precision (default), or Dice",
+            help="criterion for the thresholds: lesion F1 and pooled DSC with a minimum precision (default), or DSC",
         )
         parser.add_argument("--half", action="store_true", help="store the weights in 16 bits, like shipped models")
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
@@ -64,7 +64,7 @@ class TuneCommand:
         both = figures["both views"]
         print(
             f"{args.output}: threshold {card.threshold}, seed threshold {card.seed_threshold}; on these patients "
-            f"pooled Dice {both['dice']}, {both['false_alarms_per_image']} false alarms per view"
+            f"pooled DSC {both['dice']}, {both['false_alarms_per_image']} false alarms per view"
         )
         if card.confidence is None:
             print("Too few areas are known to be right or wrong, so the model gives no confidence.")

@@ -63,5 +63,5 @@ def loss_line() -> Callable[[int, int, float, Pace], None]:
 
 
 def validation_line(step: int, dice: float, predict: object, load: object) -> None:
-    """Print the validation Dice; called after every validation."""
-    print(f"step {step}, validation Dice {dice:.3f}", file=sys.stderr, flush=True)
+    """Print the validation DSC; called after every validation."""
+    print(f"step {step}, validation DSC {dice:.3f}", file=sys.stderr, flush=True)

@@ -202,7 +202,7 @@ def choose_threshold(
     Args:
         predictions: predictions of validation cases.
         minimum_area_mm2: minimum area of a detection.
-        by: "dice" maximises the pooled Dice. "lesions" maximises lesion F1 plus pooled Dice among the points with a
+        by: "dice" maximises the pooled DSC. "lesions" maximises lesion F1 plus pooled DSC among the points with a
             pixel precision of at least MINIMUM_PRECISION (among all if there are none); of those within MERIT_TOLERANCE
             of the maximum, the one with the fewest false alarms is chosen.
     """

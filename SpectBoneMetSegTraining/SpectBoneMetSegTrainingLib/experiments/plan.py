@@ -19,10 +19,10 @@ from .scales import Scale
 SetName = Literal["D1", "D2", "D3", "D4"]
 Measured = Literal["views", "union"]
 
-#: Shares of D1's patients with labels: of the paper's method, of its peers, at the points of Fig. 7 (up to 37 % in the
-#: paper). Of the benchmark's 56 patients they are 21, 39 and 0, 3, 6, 11, 17, 21, 39.
-OWN, PEERS = 0.37, 0.70
-SHARES = (0.0, 0.05, 0.10, 0.20, 0.30, OWN, PEERS)
+#: Shares of D1's patients with labels: of the paper's method, of the other networks, at the points of Fig. 7 (up to
+#: 37 % in the paper). Of the benchmark's 56 patients they are 21, 39 and 0, 3, 6, 11, 17, 21, 39.
+OWN, COMPARED = 0.37, 0.70
+SHARES = (0.0, 0.05, 0.10, 0.20, 0.30, OWN, COMPARED)
 #: The paper's metrics of D2 with 37 % of the labels, from its text.
 PAPER_D2 = (("image_dsc", 0.683), ("image_cpa_precision", 0.715), ("image_recall", 0.601))
 SEPARATE_VIEWS = {"inputs": ("anterior",), "outputs": ("anterior",)}
@@ -181,6 +181,9 @@ class Plan:
         """Define a training; defaults are the paper's setting: D2, separate views, 37 % labels, Eq. 6.
 
         Args:
+            name: name of the training.
+            seed: seed of weights, patches and label budget.
+            data: data set to train on.
             part: share of patients with labels.
             ends: inputs and outputs of the network.
             network: its other changes.
@@ -210,7 +213,7 @@ class Plan:
         return Training(name, data, ends is SEPARATE_VIEWS, labels, config)
 
     def unet(self, name: str, seed: int, *, part: float = OWN, times: int = 1) -> Training:
-        """Define the U-Net peer: supervised, both views as input, their union as output, like nnU-Net."""
+        """Define the U-Net of Table 6: supervised, both views as input, their union as output, like nnU-Net."""
         network = {"architecture": "unet", "channels": self.scale.unet_channels}
         network["dilations"] = ((1, 2),) * len(self.scale.unet_channels)
         steps = self.scale.unet_steps * times
@@ -219,7 +222,7 @@ class Plan:
         )
 
     def union(self, name: str, seed: int, method: str, *, times: int = 1) -> Training:
-        """Define a training of the paper's network with the peers' input and output."""
+        """Define a training of the paper's network with the input and output of the U-Net and nnU-Net."""
         return self.training(name, seed, ends=BOTH_TO_UNION, method=method, steps=self.scale.steps * times)
 
     def _table3(self) -> Experiment:
@@ -250,7 +253,7 @@ class Plan:
         about = (
             "Number of D2's patients with labels, validation patients included; the others are unlabelled. Besides the "
             "paper's method (l_U + 0.4 l_S, corrected): supervised training of the same network on the labelled "
-            "patients (weighted cross-entropy and Tversky); ours, a mean teacher; and the other readings of Eq. 6."
+            "patients (weighted cross-entropy and Tversky); ours, a mean teacher; and other forms of Eq. 6."
         )
         rows = [
             Row(
@@ -337,10 +340,11 @@ class Plan:
 
     def _table6(self) -> Experiment:
         about = (
-            "The peers take both views of the same patients and predict the union of their lesions. Equal time: the "
-            "same number of steps for all methods with the paper's network, about the same time for the U-Net, the "
-            "same seconds as Eq. 6 for nnU-Net. Converged: at most {times} times the steps, with early stopping; for "
-            "nnU-Net, which has no early stopping, a fixed time and its best checkpoint on the validation patients."
+            "The other networks take both views of the same patients and predict the union of their lesions. Equal "
+            "time: the same number of steps for all methods with the paper's network, about the same time for the "
+            "U-Net, the same seconds as Eq. 6 for nnU-Net. Converged: at most {times} times the steps, with "
+            "early stopping; for nnU-Net, which has no early stopping, a fixed time and its best checkpoint "
+            "on the validation patients."
         )
         scale, times = self.scale, self.scale.converged
 
@@ -365,9 +369,9 @@ class Plan:
                 "union",
             ),
             Row("U-Net, 37 % labels, equal time", lambda s: self.unet("unet", s), "union"),
-            Row("U-Net, 70 % labels, equal time", lambda s: self.unet("unet-70", s, part=PEERS), "union"),
+            Row("U-Net, 70 % labels, equal time", lambda s: self.unet("unet-70", s, part=COMPARED), "union"),
             Row("nnU-Net v2, 37 % labels, equal time", nnunet("nnunet", OWN, long=False), "union"),
-            Row("nnU-Net v2, 70 % labels, equal time", nnunet("nnunet-70", PEERS, long=False), "union"),
+            Row("nnU-Net v2, 70 % labels, equal time", nnunet("nnunet-70", COMPARED, long=False), "union"),
             Row(
                 "Eq. 6, 37 % labels, converged",
                 lambda s: self.union("union-semi-long", s, "semi", times=times),
@@ -383,7 +387,7 @@ class Plan:
         )
         columns = ("parameters", "training minutes")
         about = f"{about.format(times=times)} {scale.description()}"
-        return Experiment("table6", "Table 6: peers", about, rows, columns=columns)
+        return Experiment("table6", "Table 6: comparison with other networks", about, rows, columns=columns)
 
 
 #: Order of the experiments: short and informative ones first; Table 3 late, because D3 and D4 need a generator.

@@ -138,7 +138,7 @@ def run(training: AnyTraining, workspace: Workspace) -> str:
             "seed": training.seed,
             "simulated": True,
             "scale": workspace.scale,
-            "measured_on": "development test of the simulated benchmark, cases scored apart left out",
+            "measured_on": "development test of the simulated benchmark, without cases that are scored separately",
             "recipe": training.record(),
             **facts,
             "version": __version__,

@@ -66,7 +66,7 @@ def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequ
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=COLORS[i % len(COLORS)], label=labels.reader) for i, labels in enumerate(readers)
     ]
-    handles.append(Patch(facecolor=DISPUTED, label="marked by some"))
+    handles.append(Patch(facecolor=DISPUTED, label="outlined by some"))
     figure.legend(
         handles=handles, loc="outside lower center", ncols=min(len(handles), 5), frameon=False, title=_pairs(truth)
     )

@@ -215,7 +215,7 @@ class _Gatherer:
     def _labelled(self, item: LabelledScan, identity: Sequence[str], known: Sequence[str]) -> None:
         case = self._case(identity)
         if case in self.met:
-            self.rows.append(Row(item.place, "labelled", "left out", f"It is the scan of {self.met[case]}."))
+            self.rows.append(Row(item.place, "labelled", "left out", f"It is the same scan as {self.met[case]}."))
             return
         try:
             scan, notes = check_counts(item.scan)

@@ -101,6 +101,7 @@ class Reporter:
             step: steps done.
             steps: steps planned.
             loss: loss of the step.
+            _pace: seconds per step; not used, the child estimates the time left from its own clock.
             at_the_end: seconds needed after the last step.
 
         Raises:
@@ -144,7 +145,7 @@ class Reporter:
             self._preview_case = most_labelled([load(case) for case in cases])
         self.status = replace(self.status, dice=dice)
         save_preview(self._folder, make_preview(step, dice, self._preview_case, predict, self._spec.config.network))
-        print(f"step {step}, pooled Dice {dice:.3f} on validation patients", flush=True)
+        print(f"step {step}, pooled DSC {dice:.3f} on validation patients", flush=True)
 
     def _request(self) -> str:
         try:
@@ -204,7 +205,10 @@ def _run_attempt(folder: Path, attempt: int) -> None:
         _log_traceback()
         location = f"{error.filename}: " if error.filename else ""
         why = f"{location}{reason_of(error)}"
-        reporter.report(f"{why}; check the space and your rights in {folder}, then resume the training.", "failed")
+        reporter.report(
+            f"{why}; check the free disk space and write permission in {folder}, then resume the training.",
+            "failed",
+        )
     except Exception as error:  # noqa: BLE001 - told in the status of the job
         _log_traceback()
         text = f"{type(error).__name__}: {error}".splitlines()[0][:200]

@@ -97,7 +97,7 @@ class JobStatus:
         step: gradient steps done.
         steps: gradient steps planned.
         loss: loss of the last step.
-        dice: pooled Dice at the last validation.
+        dice: pooled DSC at the last validation.
         seconds_left: estimated remaining seconds of the training; None if unknown.
         device: computing device.
         memory_mb: peak memory so far, in MiB (2**20 bytes).
@@ -176,7 +176,9 @@ def write_request(folder: Path, request: JobRequest, attempt: int) -> None:
     try:
         write_json(folder / REQUEST, {"wish": request, "attempt": attempt, "time": time.time()})
     except OSError as error:
-        raise UserError(f"{folder} cannot be written ({reason_of(error)}); check the space and your rights.") from error
+        raise UserError(
+            f"{folder} cannot be written ({reason_of(error)}); check the free disk space and write permission."
+        ) from error
 
 
 def write_status(folder: Path, status: JobStatus) -> None:
@@ -273,7 +275,7 @@ def read_job(folder: Path) -> Job:
                 known, state="failed", message=f"The training process did not start: {last_log_line(folder)}"
             )
     else:
-        status = replace(known, state="queued", message="Waiting for its turn.", seconds_left=None)
+        status = replace(known, state="queued", message="Waiting in the queue.", seconds_left=None)
     return Job(folder, spec, status, queued_at, launching)
 
 

@@ -107,7 +107,7 @@ def _labels(data: DataSet, spec: JobSpec, cases: TrainingCases) -> list[Finding]
         scans = pluralize(len(cases.labelled), "labelled scan")
         text = f"{scans} of {pluralize(patient_count, 'patient')} with {pluralize(lesions, 'lesion')} for training."
         few = patient_count < FEW_TRAINING
-        more = f" That is few: with fewer than {FEW_TRAINING} patients expect little improvement." if few else ""
+        more = f" With fewer than {FEW_TRAINING} labelled patients, expect little improvement." if few else ""
         found.append(Finding("warning" if few else "ok", "labels", text + more))
     if method in MIXED:
         found.append(
@@ -125,7 +125,9 @@ def _validation(data: DataSet, cases: TrainingCases) -> Finding:
     patients = patients_of(data)
     patient_count = len({patients[case] for case in cases.validation})
     if not patient_count:
-        text = "No patient is left for validation: the best checkpoint and the thresholds cannot be chosen fairly."
+        text = (
+            "No patient is left for validation: the best checkpoint and the thresholds cannot be chosen without bias."
+        )
         return Finding("warning", "validation", text)
     if not _lesions(data, cases.validation):
         text = f"No validation patient (of {patient_count}) has a lesion: the new model cannot be evaluated."

@@ -254,7 +254,7 @@ class JobUpdate:
     Attributes:
         status: current status.
         loss: (n, 2) step and training loss since the last poll.
-        validation: (n, 2) step and pooled Dice since the last poll.
+        validation: (n, 2) step and pooled DSC since the last poll.
         restarted: the curves restart with these rows, as after a resume.
         picture: file of a new preview of the predictions on a validation scan (PNG; as arrays: `preview`); None if
             there is no newer one.

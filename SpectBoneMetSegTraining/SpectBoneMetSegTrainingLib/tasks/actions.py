@@ -120,6 +120,9 @@ def audit(arguments: Values, progress: TaskProgress) -> Values:
 
     Returns:
         "sentence", the recommendation; "known", a warning of patients that the model was trained on, or ""; "page".
+
+    Raises:
+        UserError: the data set is a sealed test or holds no outlined scan, or the page cannot be written.
     """
     from SpectBoneMetSegLib.common.errors import UserError
     from SpectBoneMetSegLib.model.store import find_model

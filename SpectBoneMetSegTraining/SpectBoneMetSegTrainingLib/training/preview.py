@@ -35,7 +35,7 @@ class Preview:
 
     Attributes:
         step: gradient steps taken so far.
-        dice: pooled Dice over all validation patients at this step.
+        dice: pooled DSC over all validation patients at this step.
         counts: {view: (rows, columns) float32}, anterior frame.
         labels: {output: (rows, columns) uint8}.
         probabilities: {output: (rows, columns) float32}; outputs are views, or "union" alone.
@@ -53,7 +53,7 @@ def make_preview(step: int, dice: float, crop: LabelledCrop, predict: CasePredic
 
     Args:
         step: gradient steps taken so far.
-        dice: pooled Dice over all validation patients.
+        dice: pooled DSC over all validation patients.
         crop: the scan, with labels.
         predict: returns the probability map of a scan.
         network: names the outputs.
@@ -134,7 +134,7 @@ def draw_preview(preview: Preview) -> Image:
         _text(draw, (left / OVERSAMPLING, CAPTION - 20), title, INK)
     _text(draw, (MARGIN, 6), f"step {preview.step}", INK)
     _text(draw, (MARGIN + 85, 6), "label", TRUTH)
-    _text(draw, (MARGIN + 130, 6), "network", PREDICTED)
+    _text(draw, (MARGIN + 130, 6), "prediction", PREDICTED)
     return image.resize(whole, Image.Resampling.BOX)
 
 

@@ -173,7 +173,7 @@ def read_rows(path: Path) -> list[dict[str, float]]:
 
 
 def validations_of(run: Path) -> list[dict[str, float]]:
-    """Return the validations of a run: step and pooled Dice of each."""
+    """Return the validations of a run: step and pooled DSC of each."""
     return read_rows(run / VALIDATION)
 
 
@@ -255,7 +255,7 @@ def _errors_of_the_system(folder: Path) -> Iterator[None]:
 
 
 def plot_curves(run: Path) -> None:
-    """Plot training loss and validation Dice of a run to curves.png."""
+    """Plot training loss and validation DSC of a run to curves.png."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -280,7 +280,7 @@ def plot_curves(run: Path) -> None:
         dices = [row["dice"] for row in validations]
         axes[1].plot([row["step"] for row in validations], dices, marker=".", color="tab:green")
         axes[1].plot(best["step"], best["dice"], "o", color="tab:green", label=f"kept: {best['dice']:.3f}")
-        axes[1].set_ylabel("pooled Dice, validation")
+        axes[1].set_ylabel("pooled DSC, validation")
         axes[1].legend(frameon=False)
     axes[-1].set_xlabel("step")
     part = run / "curves.part.png"

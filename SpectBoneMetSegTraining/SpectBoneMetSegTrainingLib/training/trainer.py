@@ -49,7 +49,7 @@ class ValidationCallback(Protocol):
 
         Args:
             step: gradient steps taken so far.
-            dice: pooled Dice of all validation patients.
+            dice: pooled DSC of all validation patients.
             predict: returns the EMA network's probability map of a case.
             load: returns a case by its name.
         """
@@ -174,7 +174,7 @@ class _TrainingLoop:
         predict = CachedPredictions(self.state.predict, self.config.network)
         dice = pooled_dice(predict, map(self.load, self.cases.validation), self.config.network)
         if np.isnan(dice):
-            # No lesion in these patients, so no Dice: neither the best weights nor early stopping are updated.
+            # No lesion in these patients, so no DSC: neither the best weights nor early stopping are updated.
             return
         self.state.record_validation(dice)
         run_folder.append_row(self.run / run_folder.VALIDATION, run_folder.VALIDATION_COLUMNS, (done, dice))

@@ -1,4 +1,4 @@
-"""Validation during training: whole-case predictions, pooled Dice and early stopping."""
+"""Validation during training: whole-case predictions, pooled DSC and early stopping."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class GatherPanel:
         left, noted = answer["left_out"], answer["noted"]
         rows = enumerate([*left, *noted])
         self.leftOut.show([(number, [os.path.basename(source), reason]) for number, (source, reason) in rows])
-        title = _("Left out: {left}, taken with a note: {noted}").format(left=len(left), noted=len(noted))
+        title = _("Left out: {left}, used with a note: {noted}").format(left=len(left), noted=len(noted))
         self.ui.leftOutFold.title = title
         self.agreement = sorted(answer["agreement"], key=lambda pair: -pair["difference"])
         self.readers.show([(number, pairTexts(pair)) for number, pair in enumerate(self.agreement)])

@@ -288,7 +288,7 @@ def statusText(status: JobStatus) -> str:
     if status.steps:
         parts.append(_("step {step} of {steps}").format(step=status.step, steps=status.steps))
     if status.seconds_left is not None and status.state == "running":
-        parts.append(_("about {time} to go").format(time=duration(status.seconds_left)))
+        parts.append(_("about {time} left").format(time=duration(status.seconds_left)))
     if status.device:
         parts.append(status.device)
     if status.memory_mb is not None:

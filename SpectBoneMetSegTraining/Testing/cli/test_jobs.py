@@ -135,7 +135,9 @@ def test_the_model_of_a_job_is_installed_unless_it_is_worse(jobs, counting, bare
     worse = ParentComparison("thorax 1", "", 20, 20, 0.5, 0.6, -0.1, -0.2, -0.05, "worse", "")
     bare_model(folder / "model" / "tiny", {COMPARISON: worse.to_dict()})
     assert main(["jobs", "use", "tiny", "--folder", str(jobs)]) == 1
-    assert "worse than thorax 1" in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert "worse than thorax 1" in refused
+    assert "A worse model is installed only on request (--even-if-worse)." in refused
     assert main(["jobs", "use", "tiny", "--folder", str(jobs), "--even-if-worse", "--name", "mine"]) == 0
     assert (tmp_path / "models" / "mine" / "card.json").exists()
 

@@ -194,10 +194,10 @@ def test_an_evaluation_on_training_patients_reports_that(mixed, parent, tmp_path
 
     known, err = measured("train")
     assert known == {"trained": 4, "validated": 2}
-    assert "of 6, it was trained on 4 and 2 chose its thresholds" in err
+    assert "of 6, it was trained on 4 and its thresholds were chosen on 2" in err
     known, err = measured("validation")
     assert known == {"trained": 0, "validated": 2}
-    assert "of 2, 2 chose its thresholds" in err
+    assert "of 2, its thresholds were chosen on 2" in err
     known, err = measured("test")
     assert known == {"trained": 0, "validated": 0}
     assert "too optimistic" not in err

@@ -100,6 +100,7 @@ def test_a_disk_that_fills_up_during_a_training_is_reported_as_such(jobs, tmp_pa
     assert reported is not None
     assert reported.state == "failed"
     assert reported.message == (
-        f"No space left on device; check the space and your rights in {folder}, then resume the training."
+        f"No space left on device; check the free disk space and write permission in "
+        f"{folder}, then resume the training."
     )
     assert read_job(folder).status == reported

@@ -228,7 +228,7 @@ def test_what_is_remembered_of_the_patient_is_offered_and_of_others_is_not(host,
     earlier_study(tmp_path, patient="somebody else")
     ui.followupSection.setCollapsed(True)
     ui.followupSection.setCollapsed(False)
-    assert ui.knownSelector.itemText(0) == "None is known of this patient"
+    assert ui.knownSelector.itemText(0) == "No saved results of this patient"
 
 
 def test_a_scan_of_another_patient_is_reported(host, section, until, tmp_path):

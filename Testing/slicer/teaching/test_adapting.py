@@ -96,7 +96,7 @@ def test_an_audit_says_whether_it_is_needed_and_opens_its_page(panel, opened, un
     opened.ui.auditButton.click()
     until(lambda: label.text and not opened.adapt.call.running, 600)
     assert "on 4 patients" in label.text
-    assert label.text.startswith(("Adapt it:", "It need not be adapted:"))
+    assert label.text.startswith(("Adaptation is recommended:", "Adaptation is not needed:"))
     opened.ui.auditPageButton.click()
     assert Path(pages[0]).is_file()
     assert Path(pages[0]).name == "set-audit.html"
@@ -156,7 +156,7 @@ def test_an_adaptation_outlives_the_panel_reports_its_time_and_can_be_used(
     monkeypatch.setattr(opened.logic, "adaptation", functools.partial(opened.logic.adaptation, minutes=0.2))
     opened.ui.adaptNameEdit.setText("ours")
     opened.ui.adaptButton.click()
-    until(lambda: "to go" in opened.ui.trainingLabel.text, 900)
+    until(lambda: " left" in opened.ui.trainingLabel.text, 900)
     assert "labelled patients" in opened.ui.trainingLabel.text
     job = opened.choices.node.job
     opened.ui.pauseButton.click()

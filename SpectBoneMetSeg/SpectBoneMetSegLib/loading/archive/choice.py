@@ -35,10 +35,10 @@ def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, 
     Returns:
         The scans, earliest first, each with what was left out for it; and what was left out if there is no scan.
     """
-    out: list[tuple[Candidate, str]] = [(each, "a colour picture") for each in found if each.coloured]
+    out: list[tuple[Candidate, str]] = [(each, "a colour image") for each in found if each.coloured]
     left = [each for each in found if not each.coloured]
-    left = _without(left, lambda each: each.capture, "a picture of a screen", out)
-    spots = "a static picture of a part of the body"
+    left = _without(left, lambda each: each.capture, "a screen capture", out)
+    spots = "a static image of a part of the body"
     out += [(each, spots) for each in left if each.declared_static]
     left = [each for each in left if not each.declared_static]
     left = _without(left, lambda each: each.static, spots, out)

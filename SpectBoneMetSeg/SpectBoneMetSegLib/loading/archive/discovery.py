@@ -67,7 +67,12 @@ class FoundScan:
 
 @dataclass
 class Archive:
-    """Content of a folder: scans in the order of their files, and files that are not read."""
+    """Content of a folder: scans in the order of their files, and files that are not read.
+
+    Attributes:
+        scans: scans found, in the order of their files.
+        left_out: files that are not read, with the reason.
+    """
 
     scans: list[FoundScan] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -214,12 +219,12 @@ def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive)
 def _add_pictures(pictures: list[Path], archive: Archive) -> None:
     """Add images without a header as a scan, but only where there is no DICOM scan."""
     if archive.scans:
-        archive.left_out += [LeftOut(path, "a picture next to DICOM files") for path in pictures]
+        archive.left_out += [LeftOut(path, "an image next to DICOM files") for path in pictures]
     elif pictures and len(pictures) <= 2:
         archive.scans.append(FoundScan(tuple(pictures)))
     elif pictures:
         archive.left_out += [
-            LeftOut(path, f"one of {len(pictures)} pictures; give each study a folder of its own", failed=True)
+            LeftOut(path, f"one of {len(pictures)} images; give each study a folder of its own", failed=True)
             for path in pictures
         ]
 

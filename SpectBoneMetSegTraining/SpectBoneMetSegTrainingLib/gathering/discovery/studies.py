@@ -44,7 +44,10 @@ UNNAMED_READER = "reader"
 class LabelledStudy:
     """A scan and the label files of each reader.
 
-    `also_unlabelled`: it is in an unlabelled folder too, and is used from there if none of its labels can be read.
+    Attributes:
+        scan: files of the scan.
+        readers: {reader: label files}.
+        also_unlabelled: it is in an unlabelled folder too, and is used from there if none of its labels can be read.
     """
 
     scan: ScanFiles
@@ -54,7 +57,13 @@ class LabelledStudy:
 
 @dataclass(frozen=True)
 class Found:
-    """Everything found in some folders."""
+    """Everything found in some folders.
+
+    Attributes:
+        labelled: scans with label files.
+        unlabelled: scans of the unlabelled folders.
+        left_out: files and folders that are not used.
+    """
 
     labelled: tuple[LabelledStudy, ...] = ()
     unlabelled: tuple[ScanFiles, ...] = ()
@@ -226,7 +235,7 @@ class _Matcher:
             if len(scans) == 1:
                 return scans.pop(), _reader(path, stem, folder), side_in(stem)
             raise UserError(
-                f"{path.name} could belong to any of the {len(scans)} scans in {folder}; let its name begin with the "
+                f"{path.name} could belong to any of the {len(scans)} scans in {folder}; begin its name with the "
                 "scan's."
             )
         raise UserError(f"There is no scan next to {path.name}; put the scan into its folder.")

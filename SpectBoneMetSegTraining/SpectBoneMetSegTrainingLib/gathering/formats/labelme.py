@@ -59,8 +59,8 @@ def read_labelme(
     stated = _size(content, path)
     if stated != (rows, columns):
         raise UserError(
-            f"{path.name} was drawn on a picture of {stated[1]} x {stated[0]} pixels, the {view} view of {scan.case} "
-            f"has {columns} x {rows}; annotate a picture of that view alone, pixel by pixel."
+            f"{path.name} was drawn on an image of {stated[1]} x {stated[0]} pixels, the {view} view of {scan.case} "
+            f"has {columns} x {rows}; annotate an image of that view alone, pixel by pixel."
         )
     grid = view_grid(scan.views[view], view)
     return [
@@ -91,14 +91,14 @@ def _drawn(
         if without_area:
             raise without_area[0]
         raise UserError(
-            f"{name} has {pluralize(len(shapes), 'shape')} and none marks a pixel, outside of the picture or thinner "
-            "than one; draw on the picture, or delete all shapes to say that there is no lesion."
+            f"{name} has {pluralize(len(shapes), 'shape')} and none marks a pixel, outside of the image or thinner "
+            "than one; draw on the image, or delete all shapes to say that there is no lesion."
         )
-    notes += [f"{error} It was passed over." for error in without_area[:1]]
+    notes += [f"{error} It was ignored." for error in without_area[:1]]
     lost = len(shapes) - len(found) - len(without_area)
     if lost:
         notes.append(
-            f"{name} has {lost} of {len(shapes)} shapes outside of the picture or thinner than a pixel; they mark "
+            f"{name} has {lost} of {len(shapes)} shapes outside of the image or thinner than a pixel; they mark "
             "nothing."
         )
     return found
@@ -121,8 +121,8 @@ def _size(content: dict[str, Any], path: Path) -> tuple[int, int]:
         found = _size_of_file(beside)
     if found is None:
         raise UserError(
-            f"{path.name} does not state how large its picture was (imageHeight and imageWidth); open it in LabelMe "
-            "with its picture and save it again."
+            f"{path.name} does not state how large its image was (imageHeight and imageWidth); open it in LabelMe "
+            "with its image and save it again."
         )
     return found
 

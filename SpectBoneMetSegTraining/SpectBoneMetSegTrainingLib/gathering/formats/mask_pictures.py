@@ -65,6 +65,6 @@ def _values(path: Path) -> Picture:
     if pixels.ndim == 3:
         channels = pixels[..., :-1] if transparent else pixels
         if not (channels == channels[..., :1]).all():
-            raise UserError(f"{path.name} is a coloured picture and no mask; save the mask in grey, lesions bright.")
+            raise UserError(f"{path.name} is a coloured image and no mask; save the mask in grey, lesions bright.")
         pixels = channels[..., 0]
     return pixels

@@ -66,6 +66,7 @@ def drawn_view(name: str, scan: WholeBodyScan, named_view: ViewName | None) -> V
 
     Args:
         name: of its file.
+        scan: the scan to which the label belongs.
         named_view: the view in its name, None for none.
 
     Raises:
@@ -83,6 +84,7 @@ def grids_of(scan: WholeBodyScan, named_view: ViewName | None = None) -> list[Gr
     """Return every grid on which a label of a scan may have been drawn.
 
     Args:
+        scan: the scan to which the label belongs.
         named_view: the view in the label's name; a label in the anterior frame named "anterior" marks that view
             alone.
     """
@@ -113,6 +115,7 @@ def place(
     Args:
         pixels: (rows, columns) of the label.
         matrix: its 4x4 IJK to RAS mm.
+        scan: the scan to which the label belongs.
         name: file or node, for messages.
         named_view: the view in its name, None for none.
         cropped: whether it may cover part of the field, on the scan's pixel grid (as segmentations are stored).
@@ -222,5 +225,5 @@ def _picture_grid(file: Path, scan: WholeBodyScan) -> Grid | None:
     for name, view in scan.views.items():
         for across in (1, -1):
             if np.array_equal(view.counts, counts[:, ::across]):
-                return Grid(f"the picture {file.name}", counts.shape, matrix, name, view, across)
+                return Grid(f"the image {file.name}", counts.shape, matrix, name, view, across)
     return None

@@ -28,7 +28,13 @@ BLUR, PERCENTILE = 1.5, 75.0
 
 @dataclass(frozen=True)
 class NamedBox:
-    """A bounding box in pixels of its image, half open, and its class name."""
+    """A bounding box in pixels of its image, half open.
+
+    Attributes:
+        rows: first row and end row.
+        columns: first column and end column.
+        name: class of the box.
+    """
 
     rows: tuple[int, int]
     columns: tuple[int, int]
@@ -57,7 +63,7 @@ def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[NamedBox], list
     for box in found:
         rows, columns = ((max(a, 0), min(b, size)) for (a, b), size in zip((box.rows, box.columns), shape, strict=True))
         if (rows, columns) != (box.rows, box.columns):
-            notes.append(f"{path.name}: a box reaches beyond the picture and was cut.")
+            notes.append(f"{path.name}: a box reaches beyond the image and was cut.")
         if (rows[1] - rows[0]) * (columns[1] - columns[0]) < LEAST_AREA or rows[1] <= rows[0]:
             notes.append(f"{path.name}: a box of hardly any area was left out.")
             continue

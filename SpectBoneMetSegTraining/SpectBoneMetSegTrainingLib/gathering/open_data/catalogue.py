@@ -28,8 +28,8 @@ _PICTURES = (
 )
 _BOXES = (Files("boxes", r"wholeBody(?:ANT|POST)/(?P<view>ant|post)/(?P<patient>\d+)\.xml"),)
 _WINDOWED = (
-    "Grey values are counts times a gain that differs between pictures and between the two views of a patient; hot "
-    "spots of some pictures overflowed their 8 bits."
+    "Grey values are counts times a gain that differs between images and between the two views of a patient; hot "
+    "spots of some images overflowed their 8 bits."
 )
 #: 1..12 of the skeleton masks for BS-80K.
 _BONES = {
@@ -71,7 +71,7 @@ _ALL = (
             _WINDOWED,
             "Four patients are in it twice (828/2244, 312/570, 831/3216, 832/3245); each pair counts as one patient "
             "here.",
-            "elbowRPOST repeats elbowLPOST; the pictures of regions are not imported.",
+            "elbowRPOST repeats elbowLPOST; the images of regions are not imported.",
             "At least 23 views show no usable skeleton; three patients known by number are left out.",
             "No time points, diagnoses, cameras or doses are stated.",
         ),
@@ -95,7 +95,7 @@ _ALL = (
         expected={"bones": 6494},
         faults=(
             _WINDOWED,
-            "A Dice against these masks measures agreement with a threshold in boxes on 8-bit pictures.",
+            "A DSC against these masks measures agreement with a threshold in boxes on 8-bit images.",
             "Patient 831 of its test is patient 3216 of its training; here both are in the test.",
         ),
     ),
@@ -144,7 +144,7 @@ _ALL = (
         "no lesion; those with are unlabelled, because none was outlined.",
         size=(1024, 256),
         posterior="assumed from behind",
-        grey="16-bit values, every picture stretched to 65535",
+        grey="16-bit values, every image stretched to 65535",
         diseased={
             **{
                 "without": False,
@@ -160,7 +160,7 @@ _ALL = (
         grouped=True,
         expected={"patients": 291, "scan": 582},
         faults=(
-            "That the posterior view is seen from behind is stated nowhere; it is checked on the pictures.",
+            "No document states that the posterior view is seen from behind; this is checked on the images.",
             "Numbers of patients start again in every class: a patient is class and number.",
         ),
     ),
@@ -189,7 +189,7 @@ _ALL = (
         "pairs",
         "Pairs of MetaImage folders",
         "none",
-        "as whoever gave you the set asks",
+        "as the provider of the set requires",
         "unknown",
         (
             Files("scan", r"Image/(?P<patient>[^/]+)\.mhd", "anterior"),
@@ -207,13 +207,13 @@ _ALL = (
         lesions={1: "lesion", -1: "lesion", 255: "lesion"},
         bones={"anterior": _PAIR_BONES, "posterior": {k: v for k, v in _PAIR_BONES.items() if k < 11}},
         pixel_source="the files' headers",
-        faults=("The posterior view is stored flipped onto the anterior one; it is turned back.",),
+        faults=("The posterior view is stored flipped onto the anterior one; it is flipped back.",),
     ),
     PublicSet(
         "nnunet-pairs",
         "nnU-Net folders with a view a channel",
         "none",
-        "as whoever gave you the set asks",
+        "as the provider of the set requires",
         "unknown",
         (
             Files("scan", r"images(?:Tr|Ts)/(?P<patient>.+)_0000\.png", "anterior"),

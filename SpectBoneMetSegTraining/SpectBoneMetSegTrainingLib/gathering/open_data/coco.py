@@ -110,7 +110,7 @@ def _drawn(segmentation: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
         flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
         rows, columns = segmentation["size"]
         if (rows, columns) != shape or flat.size != rows * columns:
-            raise UserError(f"Its outlines are those of a picture of {columns} x {rows} pixels.")
+            raise UserError(f"Its outlines are those of an image of {columns} x {rows} pixels.")
         return flat.reshape(columns, rows).T
     from PIL import Image, ImageDraw
 

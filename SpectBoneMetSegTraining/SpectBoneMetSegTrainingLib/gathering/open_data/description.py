@@ -60,9 +60,14 @@ class PublicSet:
     """A public set.
 
     Attributes:
-        name: as it follows `import`; title, home (DOI or page), citation, licence: as published.
-        terms: what the licence leaves open or forbids, asked before anything is imported; "" where nothing.
+        name: as it follows `import`.
+        title: as published.
+        home: DOI or web page.
+        citation: as published.
+        licence: as published.
         files: how they lie.
+        truth: how the reference labels were made.
+        terms: what the licence leaves open or forbids, asked before anything is imported; "" where nothing.
         base: name of the set whose scans these masks belong to; "" where they come with it.
         people: whose patients these are, for sets that share them; "" for the set's own.
         size: (rows, columns) of every scan; None for any.
@@ -77,7 +82,6 @@ class PublicSet:
         diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
             nobody drew; the first word that stands in the name counts.
         grouped: numbers start again in every group.
-        truth: how the reference labels were made.
         expected: {kind: number} as published.
         twins: numbers that belong to one patient.
         left_out: {patient: reason}.

@@ -74,7 +74,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Imported:
-    """Result of an import: numbers of cases by kind, notes, and patients left out with the reason."""
+    """Result of an import.
+
+    Attributes:
+        data: the data set.
+        cases: {kind of case: number}.
+        notes: sentences about changes and assumptions.
+        left_out: {patient: reason}.
+    """
 
     data: Path
     cases: dict[str, int]
@@ -341,7 +348,9 @@ class _Import:
         # Cases of an import begun with an older version have no such entry.
         doubts = sum(record.get(SIDES_IN_DOUBT, False) for record in records)
         if doubts:
-            self.notes.append(f"Scans whose sides look doubtful: {doubts}; their cases name them under notes.")
+            self.notes.append(
+                f"Scans whose views may be mirrored or swapped: {doubts}; their cases name them under notes."
+            )
         kinds = ("train", "test", "unlabelled")
         cases = {kind: sum(record["split"] == kind for record in records) for kind in kinds}
         result = Imported(self.data, cases, tuple(self.notes), self.left_out)

@@ -38,6 +38,9 @@ def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool =
     """Read a scan's file.
 
     Args:
+        path: image file of one view.
+        found: description of the set.
+        view: the view that it shows.
         as_counts: divide grey values by their gain if it can be estimated; else they stay as stored.
 
     Raises:
@@ -45,7 +48,7 @@ def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool =
     """
     file = read_image(path, path.stem)
     if len(file.frames) != 1:
-        raise UserError(f"{path} holds {len(file.frames)} pictures, not one view.")
+        raise UserError(f"{path} holds {len(file.frames)} images, not one view.")
     notes: list[str] = []
     frame = counts_dark_to_bright(file.frames[0], notes)
     grey = np.rint(frame.counts.clip(0, None))

@@ -25,7 +25,14 @@ SHIPPED = "Population/patients-with-metastases.json"
 
 @dataclass(frozen=True)
 class Row:
-    """One statistic of one view: its key, title and real percentiles."""
+    """One statistic of one view.
+
+    Attributes:
+        name: key of the statistic.
+        view: view in which it is measured.
+        title: name with its unit.
+        real: percentiles of the real patients.
+    """
 
     name: str
     view: ViewName
@@ -139,7 +146,7 @@ def site_shares(sites: list[str]) -> dict[str, float]:
 def _numbers(values: Any, count: int) -> tuple[float, ...]:
     numbers = tuple(float(value) for value in values)
     if len(numbers) != count or any(not math.isfinite(value) for value in numbers) or list(numbers) != sorted(numbers):
-        raise ValueError(f"{values} are not {count} rising percentiles")
+        raise ValueError(f"{values} are not {count} increasing percentiles")
     return numbers
 
 

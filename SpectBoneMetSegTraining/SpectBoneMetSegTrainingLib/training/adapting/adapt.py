@@ -50,8 +50,8 @@ __all__ = ["Adapted", "Request", "adapt", "plan_for"]
 
 PLAN, PARENT, TIMING = "plan.json", "parent.npz", "timing"
 HOW = (
-    "cross-validation: every labelled patient was predicted by a model that was not trained on them, at thresholds "
-    "chosen by other patients; the parent model at its own thresholds"
+    "cross-validation: every labelled patient was predicted by a model that was not trained on them, with thresholds "
+    "chosen on other patients; the parent model with its own thresholds"
 )
 
 

@@ -85,8 +85,8 @@ class Audit:
         )
         figures = f"{dice}, {lesions} on {self.patients} patients"
         if self.adapt:
-            return f"Adapt it: {figures}; the lower ends do not reach {GOOD_ENOUGH}."
-        return f"It need not be adapted: {figures}; the lower ends reach {GOOD_ENOUGH}."
+            return f"Adaptation is recommended: {figures}; the lower ends do not reach {GOOD_ENOUGH}."
+        return f"Adaptation is not needed: {figures}; the lower ends reach {GOOD_ENOUGH}."
 
 
 def audit(

@@ -63,8 +63,8 @@ def _what_was_done(adapted: Adapted) -> str:
         f"to an area from a probability of {limits.threshold:.2f} on (parent: {parent.threshold:.2f}); an area needs a "
         f"maximum of {limits.seed_threshold:.2f} (parent: {parent.seed_threshold:.2f}). With few patients these "
         "thresholds stay close to those of the parent model.</p>"
-        "<p>Cross-validation: every patient was predicted by a model that was not trained on them, at thresholds that "
-        "other patients chose. The <b>lower end</b> of the interval decides: the worst value that is plausible.</p>"
+        "<p>Cross-validation: every patient was predicted by a model that was not trained on them, with thresholds "
+        "chosen on other patients. The <b>lower end</b> of the interval decides: the worst value that is plausible.</p>"
     )
 
 

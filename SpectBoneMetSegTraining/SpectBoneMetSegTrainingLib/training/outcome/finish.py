@@ -111,7 +111,7 @@ def finish_model(
             else "there were no validation patients: thresholds were chosen on these, which were trained on"
         )
         if not any_lesion(data, measured, config.region):
-            what = "there is no lesion among these patients, so no threshold was chosen and no Dice measured"
+            what = "there is no lesion among these patients, so no threshold was chosen and no DSC measured"
             tuned = replace(tuned, figures=evaluate_cases(predictions(), tuned.limits))
         else:
             tuned = tune(predictions, patients_of(data), config.operating_point)

@@ -50,7 +50,7 @@ def data_summary(data: Data, config: TrainingConfig) -> dict[str, Any]:
 
 
 def curves_of(run: Path) -> dict[str, list[float]]:
-    """Return the learning curves of a run, loss (block means) and validation Dice, in at most CURVE_POINTS points."""
+    """Return the learning curves of a run, loss (block means) and validation DSC, in at most CURVE_POINTS points."""
     rows, validations = run_folder.read_rows(run / run_folder.LOG), run_folder.validations_of(run)
     groups = np.array_split(np.array([(row["step"], row["loss"]) for row in rows]), min(len(rows), CURVE_POINTS) or 1)
     steps = [(int(group[-1, 0]) + 1, round(float(group[:, 1].mean()), 4)) for group in groups if len(group)]

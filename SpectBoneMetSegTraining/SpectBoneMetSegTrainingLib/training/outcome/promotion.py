@@ -32,7 +32,15 @@ COMPARISON = "comparison with parent"
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure of both models and the difference, new minus parent, with its 95 % interval; NaN if undefined."""
+    """A figure of both models and the difference, new minus parent, with its 95 % interval; NaN if undefined.
+
+    Attributes:
+        new: metric of the new model.
+        parent: metric of the parent model.
+        difference: new minus parent.
+        low: lower limit of the 95 % interval of the difference.
+        high: upper limit of this interval.
+    """
 
     new: float
     parent: float
@@ -137,7 +145,10 @@ def promote(folder: Path, name: str | None = None, *, even_if_worse: bool = Fals
     model = read_model(folder)
     comparison = comparison_of(model)
     if comparison is not None and comparison.verdict == "worse" and not even_if_worse:
-        raise UserError(f"{model.card.name} was not installed. {comparison.sentence} Install it anyway if you must.")
+        raise UserError(
+            f"{model.card.name} was not installed. {comparison.sentence} A worse model is installed only on request.",
+            "even_if_worse",
+        )
     wanted = name or model.card.name
     if not MODEL_NAME.fullmatch(wanted):
         raise UserError(f"{wanted!r} is not a valid model name; use letters, digits, '.', '_' and '-'.")

@@ -54,7 +54,9 @@ def retune(
     """
     files = opened(data)
     if is_sealed(files.folder):
-        raise UserError(f"{files.folder} is a sealed test and must not choose thresholds; give another data set.")
+        raise UserError(
+            f"{files.folder} is a sealed test and must not be used to choose thresholds; give another data set."
+        )
     check_target(output)
     region = level_region_of(files, cases, model.card)
     if not any_lesion(files, cases, region):

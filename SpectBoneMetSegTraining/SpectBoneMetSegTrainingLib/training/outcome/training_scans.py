@@ -46,7 +46,7 @@ class KnownPatients:
         if not self.trained and not self.validated:
             return ""
         parts = [f"it was trained on {len(self.trained)}"] if self.trained else []
-        parts += [f"{len(self.validated)} chose its thresholds"] if self.validated else []
+        parts += [f"its thresholds were chosen on {len(self.validated)}"] if self.validated else []
         return (
             f"The model has used patients of this evaluation (of {patients}, {' and '.join(parts)}): these results "
             "are too optimistic; evaluate on other patients."

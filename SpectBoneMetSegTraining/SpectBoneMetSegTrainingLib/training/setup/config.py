@@ -160,7 +160,7 @@ class TrainingConfig:
     operating_point: OperatingPoint = field(
         default="dice",
         metadata=option(
-            "thresholds are chosen by pooled Dice, or by its sum with lesion F1 at a minimum precision",
+            "thresholds are chosen by pooled DSC, or by its sum with lesion F1 at a minimum precision",
             choices=("dice", "lesions"),
         ),
     )

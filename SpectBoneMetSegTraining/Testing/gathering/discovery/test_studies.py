@@ -94,7 +94,7 @@ def test_a_label_that_could_belong_to_several_scans_is_left_out_with_the_remedy(
     reasons = {item.path.name: item.reason for item in found.left_out}
     assert found.labelled == ()
     assert "any of the 2 scans" in reasons["anna.seg.nrrd"]
-    assert "let its name begin with the scan's" in reasons["anna.seg.nrrd"]
+    assert "begin its name with the scan's" in reasons["anna.seg.nrrd"]
     assert "No label file belongs to it" in reasons["scan1.dcm"]
 
 

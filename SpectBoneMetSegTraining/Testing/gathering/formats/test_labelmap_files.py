@@ -74,7 +74,7 @@ def test_a_label_without_patient_space_fits_the_picture_it_was_drawn_on(tmp_path
     label = sitk.GetImageFromArray(mask[None])
     label.SetSpacing((4.0, 4.0, 1.0))
     sitk.WriteImage(label, str(tmp_path / "p_posterior_mask.nii.gz"))
-    with pytest.raises(UserError, match="named posterior but lies on the picture p_anterior"):
+    with pytest.raises(UserError, match="named posterior but lies on the image p_anterior"):
         read(read_back, tmp_path / "p_posterior_mask.nii.gz", views=["posterior"])
     labels = read(read_back, tmp_path / "p_posterior_mask.nii.gz")
     assert labels.covers == {"anterior"}

@@ -30,7 +30,7 @@ def test_polygons_around_pixels_mark_just_these(study, tmp_path):
 
 def test_a_labelme_file_of_another_picture_is_refused(study, tmp_path):
     path = write_labelme(study.own["anterior"], tmp_path / "scan_ANT.json", imageWidth=512)
-    with pytest.raises(UserError, match=r"scan_ANT\.json was drawn on a picture of 512 x 256 pixels"):
+    with pytest.raises(UserError, match=r"scan_ANT\.json was drawn on an image of 512 x 256 pixels"):
         read_labelme(path, study.scan, "anterior")
 
 

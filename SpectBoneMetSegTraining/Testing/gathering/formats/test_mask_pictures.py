@@ -68,7 +68,7 @@ def test_every_value_of_a_mask_is_a_lesion_and_an_empty_one_says_that_there_is_n
         (np.zeros((40, 24), np.uint8), None, "does not state on which view"),
         (np.zeros((40, 48), np.uint8), "anterior", "48 x 40 pixels, the anterior view of blob has 24 x 40"),
         (np.full((40, 24), 9, np.uint8), "anterior", "appears to be an image of counts"),
-        (np.random.default_rng(1).integers(0, 9, (40, 24, 3), np.uint8), "anterior", "coloured picture and no mask"),
+        (np.random.default_rng(1).integers(0, 9, (40, 24, 3), np.uint8), "anterior", "coloured image and no mask"),
     ],
 )
 def test_what_is_no_mask_of_one_view_is_refused_in_one_sentence(tmp_path, pixels, view, why):
@@ -89,7 +89,7 @@ def test_pictures_and_foreign_outlines_next_to_a_dicom_scan_are_labels_or_report
     (folder / "scan.dcm").write_bytes(study.path.read_bytes())
     names = ("scan_anterior_mask.png", "scan_anna_label_posterior.tif", "printed.png", "drawn.png", "scan_mask.mhd")
     for name in names:
-        (folder / name).write_bytes(b"picture")
+        (folder / name).write_bytes(b"image")
     (folder / "drawn.json").write_text('{"shapes": [], "imageHeight": 1, "imageWidth": 1}')
     (folder / "scan.xml").write_text("<annotation/>")
     found = find([folder])

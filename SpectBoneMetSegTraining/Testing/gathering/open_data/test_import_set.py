@@ -102,7 +102,7 @@ def test_scans_with_doubtful_sides_are_counted_and_other_notes_with_such_words_a
     assert not any("sides look doubtful" in note for note in result.notes)
     monkeypatch.setattr(module, "side_warnings", lambda scan: ["The sides differ."] * scan.case.endswith("_10"))
     result = imported("bs80k", bs80k, tmp_path / "doubtful")
-    assert "Scans whose sides look doubtful: 1; their cases name them under notes." in result.notes
+    assert "Scans whose views may be mirrored or swapped: 1; their cases name them under notes." in result.notes
 
 
 def test_an_import_without_usable_scans_gives_the_first_reason_and_leaves_nothing_behind(bs80k, tmp_path, monkeypatch):
