@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -128,10 +129,18 @@ def _table(comparison: Comparison) -> str:
     return f'<table><tr><th class="number">no.</th><th>bone</th>{head}</tr>{"".join(rows)}</table>'
 
 
+def _axis_end(largest: float) -> float:
+    """Return a round number at least 15 % above the largest value."""
+    if largest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(1.15 * largest))
+    return power * next(factor for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if factor * power >= 1.15 * largest)
+
+
 def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]) -> str:
     """Return a plot over time as SVG; a scan without a value has no point."""
     known = [value for value in values if value is not None]
-    top = max([*known, 1e-9]) * 1.15 if known and max(known) > 0 else 1.0
+    top = _axis_end(max(known, default=0.0))
     first, step = LEFT + INSET, (WIDTH - LEFT - RIGHT - 2 * INSET) / max(len(times) - 1, 1)
     points = [
         (first + number * step, HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), value)
@@ -156,7 +165,7 @@ def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]
         f'<line x1="{LEFT}" y1="{HEIGHT - BOTTOM}" x2="{WIDTH - RIGHT}" y2="{HEIGHT - BOTTOM}" stroke="#999"/>'
         f'<line x1="{LEFT}" y1="{TOP}" x2="{LEFT}" y2="{HEIGHT - BOTTOM}" stroke="#999"/>'
         f'<text x="{LEFT - 6}" y="{HEIGHT - BOTTOM}" text-anchor="end">0</text>'
-        f'<text x="{LEFT - 6}" y="{TOP + 8}" text-anchor="end">{top:.3g}</text>'
+        f'<text x="{LEFT - 6}" y="{TOP + 8}" text-anchor="end">{top:g}</text>'
         f'<polyline points="{line}" fill="none" stroke="#005cb9" stroke-width="1.5"/>{dots}{days}{missing}</svg>'
     )
 
