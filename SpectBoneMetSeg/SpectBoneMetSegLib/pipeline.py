@@ -66,7 +66,11 @@ Number = TypeVar("Number", np.uint8, np.uint16)
 
 @dataclass
 class Clock:
-    """Seconds per named step."""
+    """Seconds per named step.
+
+    Attributes:
+        seconds: {step: seconds it took}.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
 

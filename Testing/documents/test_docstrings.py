@@ -1,4 +1,4 @@
-"""Docstrings: every argument and attribute has a line of its own, and one that exists."""
+"""Docstrings: every argument and attribute has a line of its own, and one that exists; none is left out."""
 
 from __future__ import annotations
 
@@ -52,3 +52,34 @@ def test_every_entry_is_on_a_line_of_its_own(path):
             assert name[1] in names, f"{node.name} has no {name[1]}"
             more = [one for one in re.findall(r"[.;] (\w+): ", entry) if one in names]
             assert not more, f"{node.name}: {more[0]} wants a line of its own"
+
+
+def listed_in(node: ast.FunctionDef | ast.ClassDef) -> list[str]:
+    """Names described under Args or Attributes."""
+    return [found[1] for entry in described(node) if (found := re.match(r"\*{0,2}(\w+)", entry))]
+
+
+def public_fields(node: ast.ClassDef) -> list[str]:
+    """Public fields of a dataclass or named tuple; empty for other classes."""
+    makers = [ast.unparse(each) for each in (*node.decorator_list, *node.bases)]
+    if not any(re.search("dataclass|NamedTuple", each) for each in makers):
+        return []
+    fields = [part.target for part in node.body if isinstance(part, ast.AnnAssign)]
+    return [field.id for field in fields if isinstance(field, ast.Name) and not field.id.startswith("_")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_section_leaves_no_argument_and_no_field_out(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        listed = listed_in(node)
+        if isinstance(node, ast.FunctionDef):
+            arguments = node.args
+            wanted = (
+                [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)] if listed else []
+            )
+        else:
+            wanted = public_fields(node)
+        missing = [name for name in wanted if name not in {"self", "cls", *listed}]
+        assert not missing, f"{node.name} does not describe {', '.join(missing)}"

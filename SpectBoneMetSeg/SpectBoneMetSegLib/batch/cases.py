@@ -22,7 +22,12 @@ HASH_LETTERS = 6
 
 @dataclass(frozen=True)
 class Identity:
-    """Identity of a scan: its study UID, and its SOP Instance UIDs or, without them, its files' SHA-256 digests."""
+    """Identity of a scan: its study UID, and its SOP Instance UIDs or, without them, its files' SHA-256 digests.
+
+    Attributes:
+        study_uid: Study Instance UID; "" if the files state none.
+        keys: SOP Instance UIDs, or SHA-256 digests of the files.
+    """
 
     study_uid: str
     keys: frozenset[str]

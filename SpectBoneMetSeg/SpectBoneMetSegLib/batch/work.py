@@ -48,7 +48,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A scan in memory, with the clock that timed its loading."""
+    """A scan in memory, with the clock that timed its loading.
+
+    Attributes:
+        scan: the scan that was read.
+        clock: seconds of the steps so far.
+    """
 
     scan: WholeBodyScan
     clock: Clock

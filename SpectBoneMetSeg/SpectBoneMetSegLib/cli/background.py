@@ -28,7 +28,18 @@ PREFIX = "spectbonemetseg: "
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive to read, with the options of `batch`."""
+    """An archive to read, with the options of `batch`.
+
+    Attributes:
+        folder: folder of the studies, at any depth.
+        output: folder of the results.
+        model: name or folder of the model; empty for the default model.
+        engine: inference engine.
+        device: device of the engine.
+        region: region to read.
+        quick: write masks and tables only.
+        retry_failed: also read scans that failed in an earlier run.
+    """
 
     folder: Path
     output: Path

@@ -18,7 +18,12 @@ __all__ = ["EarlierResult", "results_of_patient"]
 
 @dataclass(frozen=True)
 class EarlierResult:
-    """A result folder and the date of its scan, year-month-day or ""."""
+    """A result folder and the date of its scan.
+
+    Attributes:
+        folder: result folder.
+        day: date of the scan, year-month-day; "" if unknown.
+    """
 
     folder: Path
     day: str

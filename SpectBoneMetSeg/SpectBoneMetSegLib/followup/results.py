@@ -84,7 +84,15 @@ class Track:
 
 @dataclass(frozen=True)
 class Step:
-    """Numbers of lesions by change from one scan to the next; unclear ones are not counted."""
+    """Numbers of lesions by change from one scan to the next; unclear ones are not counted.
+
+    Attributes:
+        new: lesions without an area in the earlier scan.
+        grown: linked lesions whose area grew by the limit or more.
+        stable: linked lesions, neither grown nor smaller.
+        smaller: linked lesions whose area shrank by the limit or more.
+        gone: lesions without an area in the later scan.
+    """
 
     new: int
     grown: int

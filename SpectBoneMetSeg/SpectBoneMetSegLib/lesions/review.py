@@ -23,7 +23,12 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Review:
-    """A physician's review of one lesion; until it is accepted, a lesion is only abnormal uptake."""
+    """A physician's review of one lesion; until it is accepted, a lesion is only abnormal uptake.
+
+    Attributes:
+        decision: "open", "accepted" or "rejected".
+        classification: "benign", "equivocal", "malignant" or "".
+    """
 
     decision: Decision = "open"
     classification: Classification = ""

@@ -21,7 +21,13 @@ Side = Literal["", "left", "right"]
 
 @dataclass(frozen=True)
 class Code:
-    """A coded concept; `scheme` is DICOM's designator of the coding scheme."""
+    """A coded concept.
+
+    Attributes:
+        value: code value.
+        meaning: code meaning.
+        scheme: DICOM's designator of the coding scheme; SCT is SNOMED CT.
+    """
 
     value: str
     meaning: str

@@ -28,7 +28,12 @@ NotCounted = Literal["", "rejected", "benign", "outside bone"]
 
 @dataclass(frozen=True)
 class BoneShare:
-    """Share 0..1 of a lesion's pixels that lies on one bone."""
+    """Share 0..1 of a lesion's pixels that lies on one bone.
+
+    Attributes:
+        region: the bone, with its side.
+        share: 0..1.
+    """
 
     region: Region
     share: float
@@ -39,8 +44,12 @@ class ViewQuantities:
     """Quantities of a lesion in one view; None for what cannot be measured.
 
     Attributes:
+        area_mm2: area in this view, mm2.
         counts: sum of counts inside.
+        max_counts_per_pixel: maximum inside.
+        mean_counts_per_pixel: mean inside.
         background_counts_per_pixel: mean of the ring around it (`lesions.measurement.RING_MM`).
+        contrast: mean inside divided by the background.
         total_lesion_uptake_counts: sum of (counts - background) inside.
         body_counts_percent: counts inside, in per cent of all counts of the view.
         contralateral_ratio: mean inside divided by the mean at the mirrored position, if that is the same bone and free
@@ -65,11 +74,16 @@ class LesionQuantities:
     """Quantities of a lesion.
 
     Attributes:
+        id: number of the lesion in all outputs.
+        seen_in: views in which the probability reaches the threshold.
         area_mm2: of the union of both views.
         views: quantities per view that shows it.
         bones: both views together, largest share first (see the module `bones`). Empty without regions of the skeleton,
             and for rejected lesions, which are in no mask.
         geometric_mean_counts: sqrt(anterior x posterior counts); None if only one view shows it.
+        confidence: calibrated probability of abnormal uptake, 0..1; None if not calibrated or drawn manually.
+        decision: of the physician.
+        classification: of the physician.
         edited: whether its outline was drawn or changed manually.
         not_counted: why it does not count in burden and index; "" if it counts.
     """
@@ -103,6 +117,7 @@ class RegionQuantities:
     """A region of the skeleton that at least one view shows.
 
     Attributes:
+        region: the region, with its side.
         area_mm2: per view, of the whole region.
         counts: per view, inside it.
         lesion_area_mm2: per view, of counted lesions inside it.
@@ -188,6 +203,9 @@ class Quantification:
     Attributes:
         lesions: ordered by ID, rejected ones last.
         regions: those that are seen, ordered by number.
+        burden: tumour burden of the counted lesions.
+        index: planar bone scan index, or why it cannot be computed.
+        review: whether none, some or all of the lesions were reviewed.
         not_found: bones that no view shows.
         cut: bones that the edge of the field cuts; their unseen parts count as free of lesions.
     """

@@ -32,7 +32,13 @@ def is_title(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Destination:
-    """An archive: application entity `title` at `host` and `port`."""
+    """An archive that receives DICOM objects.
+
+    Attributes:
+        title: application entity title.
+        host: host name or IP address.
+        port: TCP port.
+    """
 
     title: str
     host: str
@@ -56,7 +62,13 @@ class Destination:
 
 @dataclass(frozen=True)
 class DicomObject:
-    """A DICOM object to send: its file, SOP Class UID and SOP Instance UID."""
+    """A DICOM object to send.
+
+    Attributes:
+        file: the file.
+        sop_class: SOP Class UID.
+        sop_uid: SOP Instance UID.
+    """
 
     file: Path
     sop_class: str
@@ -65,7 +77,13 @@ class DicomObject:
 
 @dataclass
 class Outcome:
-    """Outcome of sending: UIDs that were stored, refused UIDs with the reason, and why sending was interrupted."""
+    """Outcome of sending.
+
+    Attributes:
+        stored: SOP Instance UIDs that the archive accepted.
+        refused: {refused SOP Instance UID: reason}.
+        interruption: why sending was interrupted; "" if it was not.
+    """
 
     stored: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)

@@ -50,7 +50,14 @@ DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen: on `host` and `port` as application entity `title`, for the senders in `accepted` only."""
+    """Address and title of this node, and the senders that it accepts.
+
+    Attributes:
+        host: IP address or host name of this node.
+        port: TCP port.
+        title: application entity title of this node.
+        accepted: application entity titles of the senders.
+    """
 
     host: str
     port: int
@@ -60,7 +67,12 @@ class Address:
 
 @dataclass(frozen=True)
 class StoreStatus:
-    """A status of C-STORE, with a reason unless the image was stored."""
+    """A status of C-STORE, with a reason unless the image was stored.
+
+    Attributes:
+        status: status code of the C-STORE response (PS3.4, B.2.3).
+        reason: why the object was not stored; "" if it was.
+    """
 
     status: int
     reason: str = ""

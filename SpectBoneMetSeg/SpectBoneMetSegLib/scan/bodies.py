@@ -32,7 +32,12 @@ PARTED, WHOLE = 0.5, 0.9
 
 @dataclass(frozen=True)
 class Extent:
-    """Half-open row and column ranges of a body, in pixels."""
+    """Half-open row and column ranges of a body, in pixels.
+
+    Attributes:
+        rows: first row and end row.
+        columns: first column and end column.
+    """
 
     rows: tuple[int, int]
     columns: tuple[int, int]

@@ -31,7 +31,12 @@ PROBABILITY_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference from the receipt or its files: `what` differs, and a sentence for the user in `message`."""
+    """A difference from the receipt or its files.
+
+    Attributes:
+        what: name of what differs.
+        message: sentence for the user.
+    """
 
     what: str
     message: str

@@ -48,7 +48,15 @@ SLACK = 3.0
 
 @dataclass
 class Begun:
-    """A press of the button whose release is awaited: the view's name, the reading, its areas, the stroke so far."""
+    """A press of the button whose release is awaited: the view's name, the reading, its areas, the stroke so far.
+
+    Attributes:
+        view: name of the view.
+        live: reading that is edited.
+        ids: (rows, columns) IDs of its areas.
+        stroke: positions so far.
+        pressed: (x, y) where the button was pressed, in screen pixels.
+    """
 
     view: str
     live: LiveReading

@@ -29,7 +29,14 @@ BudgetBy = Literal["patient", "sample"]
 
 @dataclass(frozen=True)
 class PaperSubsets:
-    """Cases of subset 1# (unlabelled) and subset 2# (labelled), each 70/30."""
+    """Cases of subset 1# (unlabelled) and subset 2# (labelled), each 70/30.
+
+    Attributes:
+        unlabelled_train: 70 % of subset 1#.
+        unlabelled_test: 30 % of subset 1#.
+        labelled_train: 70 % of subset 2#.
+        labelled_test: 30 % of subset 2#.
+    """
 
     unlabelled_train: list[str]
     unlabelled_test: list[str]

@@ -96,8 +96,11 @@ class LabelledCrop:
 
 @dataclass(frozen=True)
 class SimulatedTruth:
-    """What is known of simulated scans alone: the lesions' exact projections, None if they are not to be written, and
-    {view: (rows, columns) float32 counts} without metastases, in the whole anterior frame.
+    """What is known only of simulated scans.
+
+    Attributes:
+        exact: exact projections of the lesions; None if they are not to be written.
+        background: {view: (rows, columns) float32 counts} without metastases, in the whole anterior frame.
     """
 
     exact: Sequence[Instance] | None = None

@@ -70,6 +70,10 @@ def write_example(folder: Path, split: str, case: str, example: Example, about: 
     """Write a case into a data set; its crop is the whole field. In the split "unlabelled" its lesions are left out.
 
     Args:
+        folder: data set.
+        split: "train", "validation", "test" or "unlabelled".
+        case: name of the case.
+        example: views and labels, on the grid of the case.
         about: further entries of the case's JSON ("patient", ...).
 
     Raises:

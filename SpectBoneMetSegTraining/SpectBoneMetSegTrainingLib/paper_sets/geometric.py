@@ -28,7 +28,13 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Transform:
-    """Flip left to right, then rotation about the centre in degrees, then translation by (rows, columns) pixels."""
+    """A flip, then a rotation, then a translation of both views.
+
+    Attributes:
+        flip: whether left and right are swapped.
+        degrees: rotation about the centre.
+        shift: translation in pixels, (rows, columns).
+    """
 
     flip: bool
     degrees: float

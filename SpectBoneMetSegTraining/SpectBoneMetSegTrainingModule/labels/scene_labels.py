@@ -33,7 +33,13 @@ KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode")
 
 @dataclass(frozen=True)
 class SceneScan:
-    """The volumes of one scan in the scene, by the IDs of their nodes; empty for a missing view."""
+    """The volumes of one scan in the scene, by the IDs of their nodes.
+
+    Attributes:
+        name: name of the scan.
+        anterior: ID of the node of the anterior view; empty if there is none.
+        posterior: ID of the node of the posterior view; empty if there is none.
+    """
 
     name: str
     anterior: str

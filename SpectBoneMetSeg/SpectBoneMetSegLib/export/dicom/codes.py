@@ -13,7 +13,13 @@ OWN_SCHEME = "99SBMS"
 
 
 class Coded(NamedTuple):
-    """Value, scheme and meaning of a code, in the order of pydicom's `Code`."""
+    """Value, scheme and meaning of a code, in the order of pydicom's `Code`.
+
+    Attributes:
+        value: code value.
+        scheme_designator: coding scheme, such as "SCT".
+        meaning: code meaning.
+    """
 
     value: str
     scheme_designator: str

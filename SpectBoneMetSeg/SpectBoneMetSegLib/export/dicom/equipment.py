@@ -16,7 +16,13 @@ MANUFACTURER = "SpectBoneMetSeg"
 
 @dataclass(frozen=True)
 class Algorithm:
-    """The model that read a scan; `sha256` is the digest of its weights."""
+    """The model that read a scan.
+
+    Attributes:
+        name: program and model.
+        version: version of the model.
+        sha256: hex digest of the model's weights.
+    """
 
     name: str
     version: str

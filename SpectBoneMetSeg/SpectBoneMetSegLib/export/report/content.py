@@ -21,7 +21,13 @@ __all__ = ["Content", "Picture", "Section", "Table", "content_of"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its caption and a line below it."""
+    """A PNG with its caption and a line below it.
+
+    Attributes:
+        caption: text above the picture.
+        png: content of the PNG file.
+        below: line below the picture.
+    """
 
     caption: str
     png: bytes
@@ -30,7 +36,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows of text; `numeric` are the indices of right-aligned columns."""
+    """A table of text.
+
+    Attributes:
+        columns: headers.
+        rows: cells of each row, one for every column.
+        numeric: indices of right-aligned columns.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -39,7 +51,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, and optional facts (name, value), sentences and a table below it."""
+    """A section of the report: a heading, and what follows it.
+
+    Attributes:
+        heading: heading of the section.
+        facts: (name, value) of each line of a list.
+        sentences: paragraphs below the list.
+        table: table below the paragraphs; None for none.
+    """
 
     heading: str
     facts: tuple[tuple[str, str], ...] = ()

@@ -61,7 +61,12 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Action:
-    """The action of a stroke and the IDs of its lesions; the first ID is kept."""
+    """The action of a stroke and the IDs of its lesions; the first ID is kept.
+
+    Attributes:
+        kind: what the stroke does.
+        lesions: IDs of the lesions that it changes.
+    """
 
     kind: Kind
     lesions: tuple[int, ...] = ()

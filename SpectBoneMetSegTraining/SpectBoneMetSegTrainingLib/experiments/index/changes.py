@@ -20,7 +20,13 @@ __all__ = ["ChangeCounts", "area_changes", "f1", "new_lesions"]
 
 @dataclass(frozen=True)
 class ChangeCounts:
-    """Counts of new lesions in a second scan: true positives, false positives and false negatives."""
+    """Counts of new lesions in a second scan: true positives, false positives and false negatives.
+
+    Attributes:
+        right: new lesions that were found.
+        wrong: areas wrongly reported as new.
+        missed: new lesions that were not found.
+    """
 
     right: int = 0
     wrong: int = 0

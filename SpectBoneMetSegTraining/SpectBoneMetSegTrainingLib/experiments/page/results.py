@@ -30,7 +30,14 @@ Results = Mapping[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric: mean over seeds, limits of its 95 % interval, and number of seeds."""
+    """A metric with its 95 % interval.
+
+    Attributes:
+        value: mean over seeds.
+        low: lower limit of the 95 % interval.
+        high: upper limit of the 95 % interval.
+        seeds: number of seeds.
+    """
 
     value: float
     low: float

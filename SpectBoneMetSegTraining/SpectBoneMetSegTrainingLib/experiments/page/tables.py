@@ -28,7 +28,13 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class Table:
-    """Header, rows of text, and for every column whether its values are the paper's."""
+    """A table of text.
+
+    Attributes:
+        header: title of each column.
+        rows: cells of each row.
+        paper: for each column, whether its values are the paper's.
+    """
 
     header: list[str]
     rows: list[list[str]]

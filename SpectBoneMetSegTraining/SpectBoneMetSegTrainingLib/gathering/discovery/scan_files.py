@@ -27,9 +27,12 @@ GATHERED_FILE = "gathered.json"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that is not used, and the reason, in one sentence.
+    """A file or folder that is not used.
 
-    `failed`: whether an error caused it to be left out; else it is left out by design.
+    Attributes:
+        path: the file or folder.
+        reason: one sentence.
+        failed: whether an error caused it to be left out; else it is left out by design.
     """
 
     path: Path

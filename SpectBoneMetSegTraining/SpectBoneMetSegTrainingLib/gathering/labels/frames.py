@@ -48,6 +48,7 @@ def on_frames(
     Args:
         pictures: per slice its layers, each (rows, columns).
         matrix: the label's 4x4 IJK to RAS mm.
+        scan: the scan to which the label belongs.
         name: file, for messages.
 
     Returns:

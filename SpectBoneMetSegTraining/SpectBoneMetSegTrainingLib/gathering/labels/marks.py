@@ -76,7 +76,12 @@ class Labels:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file, and the view in its name (None: the view is found from the geometry)."""
+    """A label file and the view in its name.
+
+    Attributes:
+        path: the file.
+        view: view in its name; None: the view is found from the geometry.
+    """
 
     path: Path
     view: ViewName | None = None
@@ -175,6 +180,7 @@ def shown_in(mask: Mask, scan: WholeBodyScan) -> dict[ViewName, bool]:
 
     Args:
         mask: (rows, columns) the lesion, anterior frame.
+        scan: the scan on which it was drawn.
     """
     contrast = {name: _contrast(mask, view.counts, scan) for name, view in views_on_anterior_grid(scan).items()}
     most = max(contrast, key=lambda name: contrast[name])

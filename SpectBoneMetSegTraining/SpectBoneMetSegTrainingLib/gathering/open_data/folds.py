@@ -34,6 +34,7 @@ def published_bs80k(patients: Collection[str], with_regions: Collection[str]) ->
     the training set.
 
     Args:
+        patients: names of all patients of the set.
         with_regions: those 2,925.
     """
     names = sorted(f"{int(patient):04d}" for patient in with_regions)

@@ -48,6 +48,8 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
     """Find the files of a set in a folder, at any depth below it.
 
     Args:
+        found: description of the set.
+        folder: folder of the unpacked set.
         into: files of the base set, to which the files are added.
 
     Raises:

@@ -87,7 +87,10 @@ def lesions_from_boxes(path: Path | None, grey: NDArray[np.float32], found: Publ
     """Segment the boxes of a view; without a file there are no boxes.
 
     Args:
+        path: file of the boxes; None for a view without boxes.
         grey: (rows, columns) as acquired.
+        found: description of the set.
+        view: the view that the boxes lie on.
     """
     truth = ViewTruth()
     if path is None:
@@ -112,8 +115,11 @@ def number_bones(
     """Return (rows, columns) region numbers with sides, as acquired, from a mask without sides.
 
     Args:
+        values: (rows, columns) values of the mask, as acquired.
+        table: {value: name of its region}.
         view: seen from behind, the patient's right is at the right of the picture.
         spacing: row pitch in mm.
+        name: file, for messages.
 
     Raises:
         UserError: the order of the bones is anatomically wrong, so the mask uses another numbering.

@@ -42,7 +42,12 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SheetView:
-    """One view as acquired: counts and outlines of the consensus, (rows, columns) each."""
+    """One view as acquired, with outlines.
+
+    Attributes:
+        counts: (rows, columns) counts as acquired.
+        outlines: (rows, columns) pixels on an outline of the readers' consensus.
+    """
 
     counts: Image
     outlines: NDArray[np.bool_]

@@ -132,7 +132,12 @@ NORMAL_FOCI: tuple[tuple[str, tuple[float, float, float], float, float], ...] = 
 
 @dataclass(frozen=True)
 class Tracer:
-    """Relative concentration per point of a Person: bones (n,), tissues (m,)."""
+    """Relative concentration of the tracer at the points of a Person.
+
+    Attributes:
+        bones: (n,) per point of the bones.
+        tissues: (m,) per point of the soft tissues.
+    """
 
     bones: NDArray[np.float32]
     tissues: NDArray[np.float32]

@@ -57,7 +57,12 @@ HAND_PARTS = [
 
 @dataclass(frozen=True)
 class Bone:
-    """A named mesh in the body: `surface` is vtkPolyData with vertices (n, 3) in RAS mm."""
+    """A named mesh in the body.
+
+    Attributes:
+        name: name of the bone.
+        surface: vtkPolyData with vertices (n, 3) in RAS mm.
+    """
 
     name: str
     surface: Any

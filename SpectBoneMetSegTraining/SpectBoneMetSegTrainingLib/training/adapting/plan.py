@@ -141,6 +141,7 @@ def base_config(
     Args:
         card: card of the parent model.
         start: name or path of the parent model.
+        data: data set of the labelled patients.
         store: folder of simulated patients, None for none.
         seed: seed of all random numbers.
         region: region to train on, see `region_to_train`.

@@ -33,7 +33,13 @@ SHARE_OUTSIDE = 0.1
 
 @dataclass(frozen=True)
 class TrainingCases:
-    """Names of the cases: labelled for training, labelled for validation, unlabelled."""
+    """Names of the cases of a training.
+
+    Attributes:
+        labelled: labelled cases for training.
+        validation: labelled cases for validation.
+        unlabelled: cases used without labels.
+    """
 
     labelled: list[str]
     validation: list[str]
