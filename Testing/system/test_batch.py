@@ -7,11 +7,14 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pydicom
 import pytest
 from SpectBoneMetSegLib.cli.main import main
+from support.archives import make_archive
 
 TABLES = ("manifest.csv", "failures.csv", "batch.csv", "summary.html")
 SAMPLE = Path(__file__).resolve().parents[2] / "Resources" / "Sample" / "simulated_scan.dcm"
@@ -184,3 +187,16 @@ def test_what_an_interrupted_run_left_is_cleared_after_a_while(archive, tmp_path
     batch(archive, tmp_path / "out", tiny)
     assert not old.exists()
     assert new.exists()
+
+
+@pytest.mark.parametrize("jobs", [[], ["--jobs", "1"]], ids=["one process", "a worker process"])
+def test_a_header_value_that_dicom_does_not_allow_prints_no_line_of_a_library(tmp_path, jobs):
+    [scan] = make_archive(tmp_path / "archive", 1).rglob("IM1")
+    header = pydicom.dcmread(scan)
+    header["StudyInstanceUID"]._value = pydicom.uid.UID("1.2." + "3" * 70, validation_mode=pydicom.config.IGNORE)
+    header.save_as(scan)
+    command = [sys.executable, "-m", "SpectBoneMetSegLib.cli.main", "batch", str(tmp_path / "archive"), "--quick"]
+    ended = subprocess.run([*command, "--output", str(tmp_path / "out"), *jobs], capture_output=True, text=True)
+    assert ended.returncode == 0
+    assert "pydicom" not in ended.stderr
+    assert "warn" not in ended.stderr

@@ -14,6 +14,7 @@ import threading
 from typing import Any, BinaryIO
 
 from ..common.errors import UserError
+from ..common.processes import silence_header_warnings
 from .cases import Case
 from .work import Settings, failure_result, load_case, reader_of, write_result
 
@@ -85,6 +86,7 @@ class CasePipeline:
 
 def main() -> None:
     """Read cases until the input is closed."""
+    silence_header_warnings()
     stream = os.fdopen(os.dup(1), "wb")
     # What libraries print goes to stderr from now on.
     os.dup2(2, 1)

@@ -16,6 +16,7 @@ from .._version import __version__
 from ..common.errors import UserError, reason_of
 from ..common.files import DISK_FULL
 from ..common.notice import RESEARCH_USE
+from ..common.processes import silence_header_warnings
 from ..common.safe_text import one_line
 from .common import Command, UsageError, flags_of, format_error, print_error_json, print_failure
 from .models import ModelsCommand
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None, further: Mapping[str, Callable[[], C
         if isinstance(stream, io.TextIOWrapper):
             # File names that the terminal cannot encode must not stop a batch.
             stream.reconfigure(errors="backslashreplace")
+    silence_header_warnings()
     arguments = sys.argv[1:] if argv is None else argv
     parser = _parser(further or {}, arguments)
     if "_ARGCOMPLETE" in os.environ:

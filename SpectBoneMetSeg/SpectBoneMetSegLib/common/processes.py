@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from types import ModuleType
 from typing import IO, Any
@@ -100,3 +101,11 @@ def process_group_options() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
+
+
+def silence_header_warnings() -> None:
+    """Hide pydicom's warnings about header values that DICOM does not allow, in a process that writes on a terminal.
+
+    Such values are read tolerantly, and what matters is among the scan's own warnings.
+    """
+    warnings.filterwarnings("ignore", module=r"pydicom\.(charset|dataelem|dataset|uid|valuerep|values)\Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from ..quantification.results import Quantification
+    from ..scan.planar import ViewName
+    from .dicom.source import SourceView
     from .report.content import Content
 
 __all__ = [
@@ -90,7 +93,8 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
         known: quantification of the reading; None computes it.
 
     Returns:
-        One sentence for each output that this scan does not allow, such as DICOM of a picture file.
+        One sentence for each output that this scan does not allow, such as DICOM of a picture file, and one about
+        header values that are missing in the DICOM objects.
 
     Raises:
         OSError: a file cannot be written.
@@ -102,6 +106,7 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
     if outputs.dicom:
         try:
             _write_dicom(pages, folder / DICOM_FOLDER, de_identify=outputs.de_identify)
+            notes += _left_empty(pages.sources)
         except UserError as error:
             notes.append(f"No DICOM results: {error}")
     if outputs.report:
@@ -166,6 +171,12 @@ class _Pages:
         return self._content or content_of(self.reading, self.known)
 
     @cached_property
+    def sources(self) -> dict[ViewName, SourceView]:
+        from .dicom.source import source_views
+
+        return source_views(self.reading)
+
+    @cached_property
     def pdf(self) -> bytes:
         from .report.pdf import pdf_report
 
@@ -206,11 +217,10 @@ def _objects(pages: _Pages) -> dict[str, Dataset]:
     from .dicom.documents import encapsulated_pdf, secondary_capture
     from .dicom.measurements import measurement_report
     from .dicom.segmentation import segmentation
-    from .dicom.source import source_views
     from .overview import render_overview
 
     reading = pages.reading
-    sources, known = source_views(reading), pages.known
+    sources, known = pages.sources, pages.known
     found = {name: segmentation(reading, name, source, known) for name, source in sources.items()}
     segs = {name: seg for name, seg in found.items() if seg is not None}
     first = next(iter(sources.values()))
@@ -220,6 +230,17 @@ def _objects(pages: _Pages) -> dict[str, Dataset]:
         "report.dcm": encapsulated_pdf(reading, first, pages.pdf),
         "overview_sc.dcm": secondary_capture(reading, first, render_overview(reading)),
     }
+
+
+def _left_empty(sources: Mapping[ViewName, SourceView]) -> list[str]:
+    """Return one sentence about header values that the DICOM objects lack; it does not repeat the values."""
+    names = dict.fromkeys(name for source in sources.values() for name in source.emptied)
+    if not names:
+        return []
+    return [
+        f"The DICOM results have no value for {', '.join(names)}, because the scan's header has one that DICOM does "
+        "not allow; correct it in the archive and read the scan again."
+    ]
 
 
 def _pseudonymised(reading: Reading) -> Reading:

@@ -27,6 +27,12 @@ SLENDER = (2.0, 6.0)
 #: Neighbours that differ by more than JUMP of the range lie at the edge of an overflowed hot spot (edges of the body
 #: are softer); pixels from HOT of the range may be the rim of one.
 JUMP, HOT = 100 / 255, 0.6
+#: A picture was cut off at its highest value if this occurs in at least FEWEST_CUT pixels, PILE times as often as the
+#: other hot ones. There WHITE_RIM of the rim of an overflowed core is white, and no core is found if MOST_WHITE of the
+#: pixels from FAINT of the range are white.
+PILE, FEWEST_CUT, WHITE_RIM, MOST_WHITE, FAINT = 2, 30, 0.5, 0.08, 0.04
+#: With fewer grey values than this, noise alone jumps as far as the edge of an overflowed core.
+FEWEST_STEPS = 32
 #: Bias of the noise estimate (half the squared difference of neighbours over their mean, without the steepest 2 %)
 #: relative to the gain read from gaps; measured on the simulated sample study.
 NOISE_RATIO = 0.93
@@ -131,7 +137,7 @@ def fill_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Set the overflowed hot spots of an 8-bit image to 255, a lower bound.
 
     Some programs keep the last 8 bits of a count: beyond 255 a hot spot wraps around to black, inside a white rim. Its
-    counts are lost.
+    counts are lost. Where a picture was cut off instead, the dark pixels among its hot ones are counts: they are left.
 
     Args:
         grey: (rows, columns), dark background.
@@ -143,11 +149,15 @@ def fill_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
 
     values = np.asarray(grey)
     wide = values.astype(np.int64)
+    if len(np.unique(wide)) < FEWEST_STEPS:
+        return values.copy(), wide >= TOP
     jumps = ndimage.maximum_filter(wide, 3) - ndimage.minimum_filter(wide, 3) > JUMP * TOP
     hot = wide >= HOT * TOP
     # An overflowed core looks like salt and pepper noise inside a white rim: close it, and keep what the rim encloses.
     solid = ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(hot, 2), np.ones((3, 3))))[2:-2, 2:-2]
     core = solid & ~hot & ndimage.binary_erosion(solid, np.ones((3, 3)))
+    if _is_cut_off(wide):
+        core = _inside_white(core, wide)
     lost = wide >= TOP
     regions, _ = ndimage.label(solid, structure=np.ones((3, 3)))
     for number, window in enumerate(ndimage.find_objects(regions), start=1):
@@ -160,6 +170,31 @@ def fill_overflow(grey: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     result = values.copy()
     result[lost] = TOP
     return result, lost
+
+
+def _is_cut_off(grey: NDArray[np.int64]) -> bool:
+    """Return whether the highest value is that of all counts above it."""
+    _, found = np.unique(grey[grey >= HOT * TOP], return_counts=True)
+    if not len(found) or found[-1] < FEWEST_CUT:
+        return False
+    return len(found) == 1 or bool(found[-1] > PILE * found[:-1].mean())
+
+
+def _inside_white(core: NDArray[np.bool_], grey: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return the parts of `core` that lie in a white rim: counts rise over the highest value before they overflow."""
+    from scipy import ndimage
+
+    white = grey >= TOP
+    if white.sum() > MOST_WHITE * (grey >= FAINT * TOP).sum():
+        return np.zeros_like(core)
+    parts, count = ndimage.label(core, structure=np.ones((3, 3)))
+    kept = np.zeros(count + 1, bool)
+    for number, window in enumerate(ndimage.find_objects(parts), start=1):
+        around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in window)
+        part = parts[around] == number
+        rim = ndimage.binary_dilation(part, np.ones((3, 3))) & ~part
+        kept[number] = white[around][rim].mean() >= WHITE_RIM
+    return np.asarray(kept[parts])
 
 
 def pixel_size_of_body(counts: NDArray[Any]) -> float | None:

@@ -1,6 +1,7 @@
 """DICOM objects and report next to the result files: complete or not at all, without forbidden names."""
 
 import dataclasses
+import json
 import os
 import re
 import zlib
@@ -9,6 +10,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.export import outputs as module
 from SpectBoneMetSegLib.export.outputs import (
     Outputs,
@@ -210,3 +212,21 @@ def test_a_short_name_is_taken_out_where_it_stands_alone(a_reading_of_dicom):
     reading = dataclasses.replace(a_reading_of_dicom, scan=scan)
     note = "1.dcm of 1 has 10 areas at 2.16 mm; /archive/1.dcm is view 1."
     assert _without_files(note, reading) == "the file of the scan has 10 areas at 2.16 mm; the file is view the scan."
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_one_sentence_names_the_header_values_that_dicom_results_lack_and_not_the_values(
+    dicom_reading, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    reading = dicom_reading("two-frame")
+    file = Path(reading.scan.source.files[0])
+    header = pydicom.dcmread(file)
+    header.PatientBirthDate, header.StudyTime, header.StudyDate = "around 1950", "noon", "2024.01.31"
+    header.save_as(file)
+    origin = dataclasses.replace(reading.scan.source, sha256=(sha256_of(file),))
+    changed = dataclasses.replace(reading, scan=dataclasses.replace(reading.scan, source=origin))
+    (note,) = save_reading(changed, str(tmp_path / "case"), Outputs(dicom=True))
+    assert note.startswith("The DICOM results have no value for Study Time, Patient's Birth Date, because")
+    assert "1950" not in note
+    assert note in json.loads((tmp_path / "case" / "receipt.json").read_text(encoding="utf-8"))["warnings"]

@@ -79,6 +79,17 @@ def test_a_picture_without_such_spots_stays_as_it_is(hot):
     assert not lost[grey < 255].any()
 
 
+@pytest.mark.parametrize("share", [2, 5, 12, 25, 40])
+@pytest.mark.parametrize("end", [240, 255])
+@pytest.mark.parametrize("scale", [0.3, 1, 4])
+def test_the_dark_pixels_of_a_picture_that_was_cut_off_are_counts(share, end, scale):
+    true = np.random.default_rng(2).poisson(scale * counts(hot=60.0))
+    highest = max(1.0, np.percentile(true[true >= max(2, 3 * scale)], 100 - share))
+    grey = np.rint(true * (end / highest)).clip(0, end).astype(np.uint8)
+    filled, _ = fill_overflow(grey)
+    assert (filled != grey).sum() <= 0.001 * grey.size
+
+
 def test_the_height_of_the_body_gives_the_pixel_size_within_a_few_percent():
     edge = pixel_size_of_body(counts())
     assert edge == pytest.approx(STATURE_MM / 401, rel=0.03)

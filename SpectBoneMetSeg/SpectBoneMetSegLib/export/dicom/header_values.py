@@ -13,14 +13,22 @@ if TYPE_CHECKING:
 __all__ = ["make_conformant"]
 
 _UNICODE = "ISO_IR 192"
+#: Attributes that become empty if their value is none.
+_EMPTIED = ("StudyDate", "StudyTime", "PatientBirthDate", "PatientSex")
 
 
-def make_conformant(header: Dataset) -> None:
+def make_conformant(header: Dataset) -> tuple[str, ...]:
     """Correct the values of patient and study in a header, so that other objects of the study may repeat them.
 
     Dates and times get DICOM's format ("12:00:00" becomes "120000"); a date, a time or a sex that is none becomes
     empty. Texts are written in Unicode where the header states a character set that does not exist.
+
+    Returns:
+        The attributes whose values are lost, by their names in DICOM ("Study Date").
     """
+    before = {keyword: text(header, keyword) for keyword in _EMPTIED}
+    from pydicom.datadict import dictionary_description
+
     for keyword in ("StudyDate", "PatientBirthDate"):
         if keyword in header:
             setattr(header, keyword, plain_date(text(header, keyword)))
@@ -34,6 +42,7 @@ def make_conformant(header: Dataset) -> None:
         header.PatientName = " ".join(names)
     if not _is_character_set(texts(header, "SpecificCharacterSet")):
         header.SpecificCharacterSet = _UNICODE
+    return tuple(dictionary_description(keyword) for keyword in _EMPTIED if before[keyword] and not header.get(keyword))
 
 
 def _time(value: str) -> str:

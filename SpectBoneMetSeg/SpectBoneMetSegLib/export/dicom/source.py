@@ -47,11 +47,13 @@ class SourceView:
         header: header of the file, with all attributes of SHARED.
         frame: the frame, or the half of a frame, that shows the view.
         view: the view itself.
+        emptied: attributes of the header that DICOM results leave empty, as their values are not those of DICOM.
     """
 
     header: Dataset
     frame: StoredFrame
     view: PlanarView
+    emptied: tuple[str, ...] = ()
 
     @property
     def frame_of_reference(self) -> str:
@@ -89,9 +91,9 @@ def source_views(reading: Reading) -> dict[ViewName, SourceView]:
         if not file.is_file() or sha256_of(file) != digest:
             raise UserError(f"{file.name} is missing or was changed since it was read; read the scan again.")
         header, _ = load_dataset(file, pixels=False, name=file.name)
-        _complete(header, file.name)
+        emptied = _complete(header, file.name)
         for side, frame in stored_views(file, scan).items():
-            found.setdefault(side, SourceView(header, frame, scan.views[side]))
+            found.setdefault(side, SourceView(header, frame, scan.views[side], emptied))
     missing = [name for name in scan.views if name not in found]
     if missing:
         raise UserError(
@@ -101,14 +103,19 @@ def source_views(reading: Reading) -> dict[ViewName, SourceView]:
     return {name: found[name] for name in scan.views}
 
 
-def _complete(header: Dataset, name: str) -> None:
-    """Check that a header names its study, correct its values, and set missing attributes of SHARED to ""."""
+def _complete(header: Dataset, name: str) -> tuple[str, ...]:
+    """Check that a header names its study, correct its values, and set missing attributes of SHARED to "".
+
+    Returns:
+        The attributes whose values are lost.
+    """
     if not header.get("StudyInstanceUID"):
         raise UserError(f"{name} has no study UID, which DICOM results need; export the scan again from the archive.")
-    make_conformant(header)
+    emptied = make_conformant(header)
     for keyword in SHARED:
         if header.get(keyword) is None:
             setattr(header, keyword, "")
+    return emptied
 
 
 def share(header: Dataset, made: Dataset, *further: str) -> None:
