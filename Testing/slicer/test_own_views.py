@@ -181,3 +181,40 @@ def test_our_views_have_a_white_background(host, load_sample):
     color = host.layout.sliceWidget("SpectAnterior").sliceView().backgroundColor
     assert color.getRgb()[:3] == (255, 255, 255)
     assert host.layout.sliceWidget("Red").sliceView().backgroundColor.getRgb()[:3] == (0, 0, 0)
+
+
+def ground(host, view):
+    return host.layout.sliceWidget(view).sliceView().backgroundColor.getRgb()[:3]
+
+
+def test_our_view_has_the_ground_of_what_is_shown_there_now(host, load_sample):
+    own, volume = load_sample().volumes["anterior"], another_volume(host)
+    volume.CreateDefaultDisplayNodes()
+    composite = host.slice_logics["SpectAnterior"].GetSliceCompositeNode()
+    # As when it is dragged into the view: nothing of the panel is asked.
+    composite.SetBackgroundVolumeID(volume.GetID())
+    assert volume.GetDisplayNode().GetColorNode().GetName() == "Grey"
+    assert ground(host, "SpectAnterior") == (0, 0, 0)
+    assert ground(host, "SpectPosterior") == (255, 255, 255)
+    volume.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+    assert ground(host, "SpectAnterior") == (255, 255, 255)
+    volume.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    assert ground(host, "SpectAnterior") == (0, 0, 0)
+    composite.SetBackgroundVolumeID(own.GetID())
+    assert ground(host, "SpectAnterior") == (255, 255, 255)
+    own.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    assert ground(host, "SpectAnterior") == (0, 0, 0)
+    composite.SetBackgroundVolumeID(None)
+    assert ground(host, "SpectAnterior") == (255, 255, 255)
+    # Slicer's own views have their own ground.
+    host.slice_logics["Red"].GetSliceCompositeNode().SetBackgroundVolumeID(own.GetID())
+    assert ground(host, "Red") == (0, 0, 0)
+
+
+def test_a_picture_in_colours_in_our_view_has_a_black_ground(host, load_sample):
+    load_sample()
+    picture = host.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "Photograph")
+    host.slicer.util.updateVolumeFromArray(picture, np.zeros((1, 8, 8, 3), np.uint8))
+    picture.CreateDefaultDisplayNodes()
+    host.slice_logics["SpectAnterior"].GetSliceCompositeNode().SetBackgroundVolumeID(picture.GetID())
+    assert ground(host, "SpectAnterior") == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""What holds for the views from the start of the application: letters that are right, scenes that open everywhere."""
+"""What holds for the views from the start of the application: letters and grounds that are right, scenes that open."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
 # ruff: noqa: N802, N803, N806
@@ -11,9 +11,10 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 from SpectBoneMetSegLib.mrml.side_marks import follow_view
-from SpectBoneMetSegLib.mrml.slice_views import exclude_layout_from_scenes
+from SpectBoneMetSegLib.mrml.slice_views import VIEWS, exclude_layout_from_scenes
 
 from ..problems import slot
+from .views import matchGround
 
 if TYPE_CHECKING:
     from ..slicer_types import Event, Node, VtkObject
@@ -47,6 +48,7 @@ class Sides(VTKObservationMixin):
         if not self.hasObserver(node, "ModifiedEvent", self.onViewChanged):
             self.addObserver(node, "ModifiedEvent", self.onViewChanged)
 
+    @slot
     @vtk.calldata_type(vtk.VTK_OBJECT)  # type: ignore[untyped-decorator]  # VTK's Python code has no types
     def onNodeAdded(self, caller: VtkObject, event: Event, node: Node) -> None:
         """A view comes into being with the first layout that shows it."""
@@ -59,9 +61,28 @@ class Sides(VTKObservationMixin):
         # While a scene is read its nodes refer to others that are not there yet.
         if slicer.mrmlScene.IsBatchProcessing() or slicer.mrmlScene.IsClosing():
             return
-        sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{node.GetLayoutName()}")
+        name = node.GetLayoutName()
+        sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{name}")
         if sliceNode is not None:
-            follow_view(sliceNode, slicer.mrmlScene, pixelsPerPoint(node.GetLayoutName()))
+            follow_view(sliceNode, slicer.mrmlScene, pixelsPerPoint(name))
+        if name in VIEWS.values():
+            self.followGround(name)
+
+    def followGround(self, name: str) -> None:
+        """One of our views has the ground of what is shown there now, also when that gets other colours."""
+        composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}")
+        volume = (
+            slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "") if composite is not None else None
+        )
+        if volume is not None and not self.hasObserver(volume, volume.DisplayModifiedEvent, self.onColorsChanged):
+            self.addObserver(volume, volume.DisplayModifiedEvent, self.onColorsChanged)
+        matchGround([name])
+
+    @slot
+    def onColorsChanged(self, caller: VtkObject, event: Event) -> None:
+        """A volume that is or was in one of our views is drawn in another way."""
+        if not slicer.mrmlScene.IsBatchProcessing() and not slicer.mrmlScene.IsClosing():
+            matchGround()
 
     @slot
     def onLayoutChanged(self, caller: VtkObject, event: Event) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import qt
@@ -101,20 +101,23 @@ def restoreLayout() -> None:
         fitViews()
 
 
-def matchGround() -> None:
+def matchGround(names: Iterable[str] = tuple(VIEWS.values())) -> None:
     """Our views have the ground of a pixel without counts: around a whole body there would be bars beside it."""
     manager = slicer.app.layoutManager()
-    for name in VIEWS.values():
+    for name in names:
         widget = manager.sliceWidget(name) if manager is not None else None
         if widget is not None:
-            widget.sliceView().setBackgroundColor(groundOf(widget.mrmlSliceCompositeNode().GetBackgroundVolumeID()))
+            view, color = widget.sliceView(), groundOf(widget.mrmlSliceCompositeNode().GetBackgroundVolumeID())
+            # Every setting draws the view anew.
+            if view.backgroundColor.rgb() != color.rgb():
+                view.setBackgroundColor(color)
 
 
 def groundOf(volumeID: str | None) -> Widget:
-    """The colour of a pixel without counts in a volume; white without one."""
+    """The colour of a pixel without counts in a volume; white in an empty view, black for what has no colour table."""
     volume = slicer.mrmlScene.GetNodeByID(volumeID) if volumeID else None
     colors = volume.GetDisplayNode().GetColorNode() if volume is not None and volume.GetDisplayNode() else None
-    color = [1.0, 1.0, 1.0, 1.0]
+    color = [1.0, 1.0, 1.0, 1.0] if volume is None else [0.0, 0.0, 0.0, 1.0]
     if colors is not None:
         colors.GetColor(0, color)
     return qt.QColor(*(round(255 * part) for part in color[:3]))
