@@ -126,6 +126,7 @@ class ReadingActions(Panel):
     @slot
     def onFinished(self, live: LiveReading) -> None:
         """Show the new reading."""
+        endHistories(self.ui.segmentEditor, live.node)
         self.setLive(live)
         if self._parameterNode is not None:
             self._parameterNode.segmentation = live.node

@@ -75,6 +75,24 @@ def test_a_slider_move_keeps_the_segments_and_ends_the_editors_history(host, a_r
     assert_all_agree(panel)
 
 
+def test_another_reading_in_the_same_segmentation_ends_the_editors_history(host, a_read_panel, until):
+    panel, editor, node = a_read_panel, a_read_panel.ui.segmentEditor, a_read_panel.live.node
+    panel.ui.lesionTable.cellWidget(0, 2).setCurrentIndex(2)
+    # Taken back: nothing of a person is left that a reading of its own would be kept for.
+    editor.undo()
+    host.process_events()
+    panel.ui.applyButton.click()
+    until(lambda: not panel.logic.busy)
+    assert panel.live.node is node
+    ids = [panel.live.segment_of(lesion.id) for lesion in panel.live.reading.lesions]
+    assert not editor.logic.CanUndo()
+    assert not editor.logic.CanRedo()
+    editor.undo()
+    host.process_events()
+    assert [panel.live.segment_of(lesion.id) for lesion in panel.live.reading.lesions] == ids
+    assert not panel.live.edited
+
+
 def test_half_a_restored_state_is_not_taken_for_an_edit(host, a_read_panel):
     panel = a_read_panel
     erase_five(panel, 1)
