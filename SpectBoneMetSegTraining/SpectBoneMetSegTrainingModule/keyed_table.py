@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import qt
+from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.review.tables import prepareTable
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Rows(Generic[Key]):
         # The panel is narrow: the tooltip shows a text that is cut off.
         item.setToolTip(text)
 
+    @slot
     def _selected(self) -> None:
         key = self.current
         if not self.filling and self.onSelected is not None and key is not None:

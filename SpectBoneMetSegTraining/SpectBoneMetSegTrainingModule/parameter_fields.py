@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
+from SpectBoneMetSegModule.problems import slot
 
 if TYPE_CHECKING:
     from SpectBoneMetSegModule.slicer_types import Widget
@@ -99,9 +100,10 @@ class Choices:
         self, name: str, widget: Widget, signal: str, read: Callable[[], Any], write: Callable[[Any], object]
     ) -> None:
         self._fields.append((name, write))
+        widget.connect(signal, lambda value=None: self.onChanged(name, read))
 
-        def changed(value: Any = None) -> None:
-            if self.node is not None and not self._showing:
-                setattr(self.node, name, read())
-
-        widget.connect(signal, changed)
+    @slot
+    def onChanged(self, name: str, read: Callable[[], Any]) -> None:
+        """Keep the value that a widget shows now."""
+        if self.node is not None and not self._showing:
+            setattr(self.node, name, read())

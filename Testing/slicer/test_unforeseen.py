@@ -1,5 +1,6 @@
 """Unexpected errors, in both modules: they are reported with a log to copy, and the panel can be used again."""
 
+import ast
 import importlib
 import sys
 from pathlib import Path
@@ -98,6 +99,38 @@ def test_an_error_in_the_training_module_is_reported_once_and_ends_what_waits(ho
     panel.ui.checkButton.click()
     assert "the sky fell" in the_only_dialog(host)[0]
     assert panel.ui.checkButton.enabled
+
+
+def called_from_outside():
+    """(file, line, what is called) of every method of the modules that Qt, a timer or the scene is given."""
+    root = Path(__file__).resolve().parents[2]
+    files = [*root.glob("SpectBoneMetSeg*/SpectBoneMetSeg*.py"), *root.glob("SpectBoneMetSeg*/*Module/**/*.py")]
+    trees = {path.relative_to(root).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    reporting, methods = set(), set()
+    for tree in trees.values():
+        for entry in (entry for kind in ast.walk(tree) if isinstance(kind, ast.ClassDef) for entry in kind.body):
+            if isinstance(entry, ast.FunctionDef):
+                methods.add(entry.name)
+                text = " ".join(ast.unparse(part) for part in (*entry.decorator_list, entry))
+                if "slot" in [ast.unparse(part) for part in entry.decorator_list] or "report(error)" in text:
+                    reporting.add(entry.name)
+    for name, tree in trees.items():
+        for call in ast.walk(tree):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or not call.args:
+                continue
+            if call.func.attr in ("connect", "addObserver", "singleShot"):
+                given = call.args[-1]
+                # What a lambda calls is what matters.
+                given = given.body.func if isinstance(given, ast.Lambda) and isinstance(given.body, ast.Call) else given
+                called = given.attr if isinstance(given, ast.Attribute) else ""
+                if called in methods:
+                    yield name, call.lineno, called, called in reporting
+
+
+def test_every_method_that_qt_or_the_scene_calls_reports_its_errors():
+    found = list(called_from_outside())
+    assert len(found) > 90
+    assert [entry[:3] for entry in found if not entry[3]] == []
 
 
 def test_a_reload_keeps_the_class_of_our_errors(host):

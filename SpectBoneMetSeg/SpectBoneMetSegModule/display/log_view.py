@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import qt
 
 from .. import problems
+from ..problems import slot
 
 if TYPE_CHECKING:
     from ..slicer_types import Widget
@@ -34,6 +35,7 @@ class LogView:
         """Show all lines."""
         self.field.setPlainText("\n".join(problems.lines))
 
+    @slot
     def onCopy(self, checked: bool = False) -> None:
         """Put the log into the clipboard, with the versions."""
         qt.QApplication.clipboard().setText("\n".join([problems.versions(), *problems.lines]))

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.dates import format_date
 from SpectBoneMetSegLib.followup.picture import COLORS
 
+from ..problems import slot
 from ..review.tables import prepareTable
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class LesionRows:
         fitHeight(self.table)
         self.filling = False
 
+    @slot
     def selected(self) -> None:
         """The user selected a row."""
         place = self.table.currentRow()

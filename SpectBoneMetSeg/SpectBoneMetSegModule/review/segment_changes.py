@@ -56,6 +56,7 @@ class SegmentChanges(VTKObservationMixin):
         if display is not None:
             self.addObserver(display, "ModifiedEvent", self.onEvent)
 
+    @slot
     def onEvent(self, caller: VtkObject, event: Event) -> None:
         """Something of a change."""
         if self.live is not None and not self.live.updating:

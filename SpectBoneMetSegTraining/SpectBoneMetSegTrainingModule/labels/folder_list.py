@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
+from SpectBoneMetSegModule.problems import slot
 
 if TYPE_CHECKING:
     from SpectBoneMetSegModule.slicer_types import Widget
@@ -57,16 +58,19 @@ class FolderList:
         if folder and folder not in self.folders:
             self._keep([*self.folders, folder])
 
+    @slot
     def onAdd(self, checked: bool = False) -> None:
         """Ask for a folder and add it."""
         start = self.folders[-1] if self.folders else os.path.expanduser("~")
         self.add(qt.QFileDialog.getExistingDirectory(None, _("Choose a folder"), start))
 
+    @slot
     def onRemove(self, checked: bool = False) -> None:
         """Remove the selected folder from the list."""
         row: int = self.listWidget.currentRow
         self._keep([folder for index, folder in enumerate(self.folders) if index != row])
 
+    @slot
     def onCurrent(self, row: int = -1) -> None:
         """Enable the button that removes the selected folder."""
         self.removeButton.enabled = self.listWidget.currentRow >= 0

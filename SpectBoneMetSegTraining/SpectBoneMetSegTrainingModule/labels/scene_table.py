@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.problems import report, slot
 
 from ..keyed_table import Rows
 from .scene_labels import keepForTraining, keepReader, keepScan, labelsInScene, scansInScene
@@ -53,6 +53,13 @@ class SceneTable:
             self.table.setColumnWidth(column, width)
         self.rows.filling = False
 
+    def onLater(self) -> None:
+        """Show the current labels, called by a timer; without `recover`, which would begin again and again."""
+        try:
+            self.update()
+        except Exception as error:  # noqa: BLE001 - shown in a dialog, with the log
+            report(error)
+
     def ticked(self) -> list[SceneLabel]:
         """Return the labels to train on."""
         return [label for label in self.labels if label.forTraining]
@@ -64,7 +71,7 @@ class SceneTable:
 
     def recover(self) -> None:
         """Show the current labels after an error, but not within the signal of a widget that is created anew."""
-        qt.QTimer.singleShot(0, self.update)
+        qt.QTimer.singleShot(0, self.onLater)
 
     def _finish(self, row: int, label: SceneLabel) -> None:
         """Set tick, editable cells and the choice of the scan in a row."""
@@ -89,7 +96,7 @@ class SceneTable:
         if index > 0 and not self.rows.filling:
             keepScan(node, self.scans[index - 1])
             # The update creates the QComboBox anew, which must not happen within its own signal.
-            qt.QTimer.singleShot(0, self.update)
+            qt.QTimer.singleShot(0, self.onLater)
 
     @slot
     def _changed(self, item: Widget) -> None:
