@@ -19,6 +19,7 @@ from SpectBoneMetSegModule.display.log_view import LogView
 from SpectBoneMetSegModule.display.views import forgetCode
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
+from SpectBoneMetSegModule.status_lines import showText
 from SpectBoneMetSegTrainingModule.logic import SpectBoneMetSegTrainingLogic
 from SpectBoneMetSegTrainingModule.panels.adapt import AdaptPanel
 from SpectBoneMetSegTrainingModule.panels.gather import GatherPanel
@@ -160,4 +161,4 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         if text:
             logging.info(text)
             note(text)
-        self.ui.statusLabel.text = text
+        showText(self.ui.statusLabel, text)

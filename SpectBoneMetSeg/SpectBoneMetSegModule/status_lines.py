@@ -1,7 +1,7 @@
 """Messages of the panel: progress, errors, warnings and results."""
 
 # Names follow Slicer's own: camelCase methods and arguments.
-# ruff: noqa: N803
+# ruff: noqa: N802, N803
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ STYLES = {
 }
 
 
+def showText(label: Widget, text: str) -> None:
+    """Show a text in a label; without a text the label takes no place in the panel."""
+    label.text = text
+    label.visible = bool(text)
+
+
 class Say(Protocol):
     """Shows one line, of kind "", "warning" or "error"."""
 
@@ -46,7 +52,7 @@ class StatusLine:
 
     def say(self, text: str, kind: str = "") -> None:
         """Show one line, of kind "", "warning" or "error"."""
-        self.line.text = text
+        showText(self.line, text)
         self.line.toolTip = text
         self.line.styleSheet = STYLES[kind]
 
@@ -69,9 +75,8 @@ class Messages(StatusLine):
     def warn(self, sentences: Iterable[str]) -> None:
         """Show warnings; hide the line without any."""
         words = [panelWords(str(sentence)) for sentence in sentences]
-        self.ui.warningLabel.text = "\n".join(words)
         self.ui.warningLabel.styleSheet = STYLES["warning"]
-        self.ui.warningLabel.visible = bool(words)
+        showText(self.ui.warningLabel, "\n".join(words))
 
     def hint(self, hasScan: bool) -> None:
         """Show in an empty panel how to begin."""
@@ -97,7 +102,7 @@ class Messages(StatusLine):
     def found(self, live: LiveReading | None) -> None:
         """Show the summary of a reading; clear it without one."""
         if live is None:
-            self.ui.summaryLabel.text = ""
+            showText(self.ui.summaryLabel, "")
             self.warn([])
             return
         receipt, count = live.reading.receipt, len(live.reading.lesions)
@@ -114,7 +119,7 @@ class Messages(StatusLine):
             words.append(_("Only the region in the box was read."))
         if live.edited:
             words.append(_("Edited manually; the sliders do not change edited areas."))
-        self.ui.summaryLabel.text = " ".join(words)
+        showText(self.ui.summaryLabel, " ".join(words))
         warnings = receipt.get("warnings")
         self.warn(warnings if isinstance(warnings, list) else [])
         self.ui.deviceLabel.text = engineWords(receipt)

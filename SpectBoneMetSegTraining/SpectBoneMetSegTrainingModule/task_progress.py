@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note
+from SpectBoneMetSegModule.status_lines import showText
 
 from .task_runner import Listener
 
@@ -44,12 +45,12 @@ class LongCall:
         self.button.text = _("Cancel")
         self.bar.setValue(0)
         self.bar.visible = True
-        self.label.text = text
+        showText(self.label, text)
 
     def progress(self, event: CallEvent) -> None:
         """Show the number of scans done."""
         self.bar.setValue(round(100 * event.done / event.total) if event.total else 0)
-        self.label.text = _("Scan {done} of {total}").format(done=event.done, total=event.total)
+        showText(self.label, _("Scan {done} of {total}").format(done=event.done, total=event.total))
 
     def failed(self, error: UserError | str) -> None:
         """Show and log why the call failed."""
@@ -62,4 +63,4 @@ class LongCall:
         self.running = False
         self.bar.visible = False
         self.button.text = self._startText
-        self.label.text = text
+        showText(self.label, text)

@@ -230,3 +230,39 @@ def test_both_panels_fit_into_slicers_panel_unfolded_too(host, panel, training_p
         for _ in range(3):
             host.process_events()
         assert QWidget.minimumSizeHint(widget.parent).width() <= 500
+
+
+def places_without_text(widget):
+    """Names of the labels that say nothing and still take a line of the panel."""
+    from PySide6.QtWidgets import QLabel
+
+    # A value that stands beside its own label has a line anyway; places of pictures lie in folds of their own.
+    known = {"deviceLabel", "readersPicture", "previewPicture"}
+    labels = [label for label in widget.parent.findChildren(QLabel) if label.objectName not in {"", *known}]
+    return [label.objectName for label in labels if not label.text and label.isVisibleTo(widget.parent)]
+
+
+def test_a_line_that_says_nothing_takes_no_place_in_the_panels(host, a_loaded_panel, training_panel, until):
+    from PySide6.QtWidgets import QWidget
+
+    panel, training = a_loaded_panel, training_panel()
+    for widget in (panel, training):
+        for part in QWidget.findChildren(widget.parent, QWidget):
+            if hasattr(part, "setCollapsed"):
+                part.setCollapsed(False)
+        assert places_without_text(widget) == []
+    # And is there as soon as it says something.
+    panel.ui.saveButton.enabled = True
+    panel.ui.saveButton.click()
+    assert panel.ui.statusLabel.text
+    assert panel.ui.statusLabel.isVisibleTo(panel.parent)
+    panel.messages.say("")
+    assert not panel.ui.statusLabel.isVisibleTo(panel.parent)
+    panel.ui.applyButton.click()
+    until(lambda: not panel.logic.busy)
+    assert panel.ui.summaryLabel.isVisibleTo(panel.parent)
+    training.ui.gatherButton.click()
+    assert training.ui.statusLabel.text
+    assert training.ui.statusLabel.isVisibleTo(training.parent)
+    training.showMessage("")
+    assert places_without_text(training) == []

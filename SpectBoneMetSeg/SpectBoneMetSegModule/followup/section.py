@@ -26,7 +26,7 @@ from ..display.views import fitViews, restoreLayout
 from ..panel_texts import panelWords
 from ..problems import slot
 from ..requirements import RESOURCES
-from ..status_lines import STYLES, StatusLine
+from ..status_lines import STYLES, StatusLine, showText
 from .earlier_scans import EarlierScans
 from .tables import LesionRows, legendText, showBurdens, stateWords
 from .view_link import ViewLink
@@ -220,9 +220,8 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.table.show(shown.rows)
         self.ui.legendLabel.text = legendText(shown.rows)
         showBurdens(self.ui.burdenTable, shown.burdens)
-        self.ui.doubtLabel.text = "\n".join(panelWords(doubt) for doubt in shown.warnings)
+        showText(self.ui.doubtLabel, "\n".join(panelWords(doubt) for doubt in shown.warnings))
         self.ui.doubtLabel.styleSheet = STYLES["warning"]
-        self.ui.doubtLabel.visible = bool(shown.warnings)
         words = _("Areas were matched by a program; a physician must confirm them. No response criteria are applied.")
         self.say(f"{words} {changesWords(shown)}")
         if not alike(self._known, stateOf(self._live)):
@@ -345,7 +344,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
         self.leave()
         self.scans.remove()
         self.shown = None
-        self.ui.doubtLabel.visible = False
+        showText(self.ui.doubtLabel, "")
         self.table.show(())
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

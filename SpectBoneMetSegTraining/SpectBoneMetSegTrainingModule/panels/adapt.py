@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.status_lines import showText
 
 from ..reading_module import readingModel
 from ..requirements import ensureCollectingInstalled, ensureTrainingInstalled
@@ -97,14 +98,14 @@ class AdaptPanel:
         """Discard an audit of an earlier data set."""
         if not self.call.running:
             self.page = None
-            self.ui.auditLabel.text = ""
+            showText(self.ui.auditLabel, "")
             self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = False
 
     @slot
     def audited(self, answer: Values) -> None:
         """Show the recommendation."""
         self.page = answer["page"]
-        self.ui.auditLabel.text = " ".join(part for part in (answer["sentence"], answer["known"]) if part)
+        showText(self.ui.auditLabel, " ".join(part for part in (answer["sentence"], answer["known"]) if part))
         self.ui.auditPageButton.visible = self.ui.auditPageButton.enabled = True
 
     @slot

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.status_lines import showText
 
 from ..keyed_table import Rows
 from ..labels.collector import Sources
@@ -132,7 +133,7 @@ class GatherPanel:
 
     def show(self, answer: Values) -> None:
         """Show the summary, what was left out, and the readers."""
-        self.ui.gatherLabel.text = answer["text"]
+        showText(self.ui.gatherLabel, answer["text"])
         left, noted = answer["left_out"], answer["noted"]
         rows = enumerate([*left, *noted])
         self.leftOut.show([(number, [os.path.basename(source), reason]) for number, (source, reason) in rows])
@@ -141,7 +142,7 @@ class GatherPanel:
         self.agreement = sorted(answer["agreement"], key=lambda pair: -pair["difference"])
         self.readers.show([(number, pairTexts(pair)) for number, pair in enumerate(self.agreement)])
         again = {pair["case"] for pair in self.agreement if pair["difference"] > answer["limit"]}
-        self.ui.readersLabel.text = agreementText({pair["case"] for pair in self.agreement}, again, answer["limit"])
+        showText(self.ui.readersLabel, agreementText({pair["case"] for pair in self.agreement}, again, answer["limit"]))
         self.ui.readersPicture.clear()
         self.ui.annotateAgainButton.enabled = False
 

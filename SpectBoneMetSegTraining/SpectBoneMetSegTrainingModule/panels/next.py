@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
+from SpectBoneMetSegModule.status_lines import showText
 
 from ..keyed_table import Rows
 from ..panel_texts import scanName
@@ -85,7 +86,7 @@ class NextPanel:
     def ranked(self, answer: Values) -> None:
         """Show the ranking."""
         if not answer["scans"]:
-            self.ui.nextLabel.text = _("The data set has no unlabelled scans.")
+            showText(self.ui.nextLabel, _("The data set has no unlabelled scans."))
         self.show(answer["scans"])
 
     def show(self, scans: Iterable[Values]) -> None:
@@ -119,7 +120,7 @@ class NextPanel:
         except UserError as error:
             text = panelWords(error)
             note(text)
-            self.ui.nextLabel.text = text
+            showText(self.ui.nextLabel, text)
 
     @slot
     def onAdd(self, checked: bool = False) -> None:
@@ -130,11 +131,13 @@ class NextPanel:
         self.gather.scene.update()
         drawn = [label for label in self.gather.scene.labels if label.scan and label.scan.isOf(scan["files"])]
         if not drawn:
-            self.ui.nextLabel.text = _("This scan has no outlines in the scene yet: open it, and correct the proposal.")
+            showText(
+                self.ui.nextLabel, _("This scan has no outlines in the scene yet: open it, and correct the proposal.")
+            )
             return
         for label in drawn:
             self.gather.scene.tick(label.node)
-        self.ui.nextLabel.text = ""
+        showText(self.ui.nextLabel, "")
         self.gather.gatherThen(lambda: None)
 
     @slot

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.panel_texts import panelWords
 from SpectBoneMetSegModule.problems import note, slot
+from SpectBoneMetSegModule.status_lines import showText
 
 from ..keyed_table import Rows
 from ..panel_texts import signed
@@ -65,16 +66,18 @@ class ResultPanel:
         from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
 
         self.model, comparison = None, None
-        self.ui.resultLabel.text = ""
-        self.ui.verdictLabel.text = _("This training has no model yet.")
+        showText(self.ui.resultLabel, "")
+        showText(self.ui.verdictLabel, _("This training has no model yet."))
         if folder is not None:
             try:
                 self.model = read_model(folder)
             except UserError as error:
-                self.ui.verdictLabel.text = panelWords(error)
+                showText(self.ui.verdictLabel, panelWords(error))
         if self.model is not None:
             comparison = comparison_of(self.model)
-            self.ui.verdictLabel.text = verdict if page is not None else verdictText(self.model.card.name, comparison)
+            showText(
+                self.ui.verdictLabel, verdict if page is not None else verdictText(self.model.card.name, comparison)
+            )
         self.table.show(comparisonRows(comparison))
         for widget in (self.ui.useButton, self.ui.exportButton, self.ui.useNameEdit):
             widget.enabled = self.model is not None
@@ -97,7 +100,7 @@ class ResultPanel:
         except UserError as error:
             self._fail(error)
             return
-        self.ui.resultLabel.text = _("{name} is in the reading module's list and chosen there.").format(name=name)
+        showText(self.ui.resultLabel, _("{name} is in the reading module's list and chosen there.").format(name=name))
         self.onUsed(name)
 
     @slot
@@ -148,7 +151,7 @@ class ResultPanel:
     def _report(self, action: Callable[[], str]) -> None:
         """Run an action and show its result, or why it failed."""
         try:
-            self.ui.resultLabel.text = action()
+            showText(self.ui.resultLabel, action())
         except UserError as error:
             self._fail(error)
 
@@ -156,7 +159,7 @@ class ResultPanel:
         """Show and log an error."""
         text = panelWords(error)
         note(text)
-        self.ui.resultLabel.text = text
+        showText(self.ui.resultLabel, text)
 
 
 def verdictText(name: str, comparison: ParentComparison | None) -> str:

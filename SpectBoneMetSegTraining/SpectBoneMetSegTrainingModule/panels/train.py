@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
+from SpectBoneMetSegModule.status_lines import showText
 
 from ..curves import Curves
 from ..keyed_table import Rows
@@ -143,7 +144,7 @@ class TrainPanel:
         self.ui.plotFrame.visible = False
         if not name:
             self.curves.forget()
-            self.ui.trainingLabel.text = ""
+            showText(self.ui.trainingLabel, "")
             self.ui.trainingBar.visible = False
         self.updateButtons()
 
@@ -156,7 +157,7 @@ class TrainPanel:
         changed, self.state = status.state != self.state, status.state
         self.ui.trainingBar.visible = status.state in (*ACTIVE, *WAITING)
         self.ui.trainingBar.setValue(round(100 * status.step / status.steps) if status.steps else 0)
-        self.ui.trainingLabel.text = statusText(status)
+        showText(self.ui.trainingLabel, statusText(status))
         if followed.hasCurves:
             self.ui.plotFrame.visible = True
             self.curves.show(followed.losses, followed.validations)
@@ -226,13 +227,13 @@ class TrainPanel:
             self.showMessage(error)
             return
         self.showMessage("")
-        self.ui.findingsLabel.text = _("Measuring a few steps...") if trial else _("Checking...")
+        showText(self.ui.findingsLabel, _("Measuring a few steps...") if trial else _("Checking..."))
         self.updateButtons()
 
     def _checked(self, answer: Values, spec: JobSpec, then: Callable[[JobSpec], object]) -> None:
         marks = {"ok": "\u2713", "warning": "!", "refusal": "\u2717"}
         lines = [f"{marks[finding['level']]} {finding['sentence']}" for finding in answer["findings"]]
-        self.ui.findingsLabel.text = "\n".join(lines)
+        showText(self.ui.findingsLabel, "\n".join(lines))
         if answer["may_start"]:
             then(spec)
         else:
@@ -240,7 +241,7 @@ class TrainPanel:
         self.updateButtons()
 
     def _failed(self, error: UserError) -> None:
-        self.ui.findingsLabel.text = ""
+        showText(self.ui.findingsLabel, "")
         self.showMessage(error)
         self.updateButtons()
 
