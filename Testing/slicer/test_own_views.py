@@ -64,6 +64,18 @@ def test_letters_are_at_the_edges_without_the_panel_ever_opened(host, load_sampl
         assert pixels(host, view) == pytest.approx(np.array([(12, 24), (width - 30, 24), (44, 24)]), abs=0.01)
 
 
+def test_letters_follow_in_an_application_that_loads_the_modules_after_its_start(host, load_sample):
+    # As when the extension's folder is dragged into the window: the application's start was told before.
+    host.slicer.modules.SpectBoneMetSegSides.removeObservers()
+    del host.slicer.modules.SpectBoneMetSegSides
+    load_sample()
+    host.process_events()
+    assert texts(host, "SpectAnterior") == ("R", "L", "Anterior, from the front")
+    assert pixels(host, "SpectAnterior")[1] == pytest.approx((570, 24), abs=0.01)
+    host.slice_logics["SpectPosterior"].GetSliceNode().SetOrientation("Sagittal")
+    assert texts(host, "SpectPosterior")[2] == "Posterior"
+
+
 def test_letters_lie_twice_as_far_inside_on_a_screen_that_draws_twice_as_large(host, load_sample):
     load_sample()
     host.process_events()

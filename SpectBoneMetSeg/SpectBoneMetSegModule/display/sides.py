@@ -108,6 +108,12 @@ def followSides() -> None:
     setattr(slicer.modules, NAME, Sides())
 
 
+def ensureFollowed() -> None:
+    """Begin if nobody has: an application that loads the modules after its own start never tells of that start."""
+    if getattr(slicer.modules, NAME, None) is None:
+        followSides()
+
+
 def pixelsPerPoint(viewName: str) -> float:
     """How much larger than on a plain screen everything is drawn in a slice view."""
     manager = slicer.app.layoutManager()

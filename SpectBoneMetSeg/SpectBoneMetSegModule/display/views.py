@@ -130,6 +130,9 @@ def registerLayouts() -> None:
 
 def fitViews() -> None:
     """Let every view show its whole field once the layout has given it its size, and ours on its own ground."""
+    from .sides import ensureFollowed
+
+    ensureFollowed()
     matchGround()
     manager = slicer.app.layoutManager()
     if manager is not None:
