@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,16 @@ from ..scan.planar import VIEW_NAMES, PlanarView, ViewName
 from .components import EIGHT_CONNECTED, fill_holes, number_lesions
 from .delineation import LesionMasks, lesion_masks
 
-__all__ = ["Edits", "apply_edits", "clicked_from", "clicked_text", "edits_from", "edits_text", "update_edits"]
+__all__ = [
+    "EditSteps",
+    "Edits",
+    "apply_edits",
+    "clicked_from",
+    "clicked_text",
+    "edits_from",
+    "edits_text",
+    "update_edits",
+]
 
 Mask = NDArray[np.bool_]
 Maps = Mapping[ViewName, NDArray[np.float32]]
@@ -38,6 +48,43 @@ class Edits:
     def mask(self) -> Mask:
         """Return the (rows, columns) mask of the edited lesions, both views together."""
         return np.asarray(np.any(np.stack(list(self.views.values())), axis=0))
+
+
+class EditSteps:
+    """The edits at each recent labelmap: undo and redo return to them, and are no further edits.
+
+    They hold for one pair of limits; `restart` forgets them.
+    """
+
+    #: Labelmaps that are kept; Slicer's editor undoes fewer steps.
+    MOST = 20
+
+    def __init__(self) -> None:
+        """Know no labelmap."""
+        self._known: dict[bytes, Edits | None] = {}
+
+    def restart(self, labels: NDArray[np.integer], edits: Edits | None) -> None:
+        """Know only this labelmap."""
+        self._known.clear()
+        self.keep(labels, edits)
+
+    def keep(self, labels: NDArray[np.integer], edits: Edits | None) -> None:
+        """Store the edits at a (rows, columns) labelmap, 0 = none."""
+        self._known[self._key(labels)] = edits
+        while len(self._known) > self.MOST:
+            self._known.pop(next(iter(self._known)))
+
+    def known(self, labels: NDArray[np.integer]) -> bool:
+        """Return whether the edits at a labelmap are known."""
+        return self._key(labels) in self._known
+
+    def at(self, labels: NDArray[np.integer]) -> Edits | None:
+        """Return the edits at a known labelmap."""
+        return self._known[self._key(labels)]
+
+    @staticmethod
+    def _key(labels: NDArray[np.integer]) -> bytes:
+        return hashlib.blake2b(np.packbits(labels > 0).tobytes()).digest()
 
 
 def update_edits(

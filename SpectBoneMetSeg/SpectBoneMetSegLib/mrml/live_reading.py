@@ -17,7 +17,7 @@ from ..export.outputs import Outputs
 from ..export.receipt import input_digests, stored_input_digests
 from ..export.result_folder import save_reading
 from ..lesions.delineation import lesion_masks
-from ..lesions.edits import Edits, clicked_from, clicked_text, edits_from, edits_text, update_edits
+from ..lesions.edits import Edits, EditSteps, clicked_from, clicked_text, edits_from, edits_text, update_edits
 from ..lesions.measurement import MeasurementCache
 from ..lesions.model_result import ModelResult
 from ..lesions.redraw import reading_at
@@ -68,6 +68,7 @@ class LiveReading:
         self.node, self.scene, self.result = node, scene, result
         self.threshold, self.minimum_area_mm2 = result.limits.threshold, result.limits.minimum_area_mm2
         self.edits: Edits | None = None
+        self._steps = EditSteps()
         self._measured = MeasurementCache()
         self._proposed: tuple[tuple[float, float], Ids] = ((-1.0, -1.0), np.zeros(result.scan.frame.shape, np.uint16))
         self.reading: Reading = self._drawn()
@@ -109,6 +110,7 @@ class LiveReading:
                 made.edits = edits_from(str(state["edits"]), tuple(result.probabilities), result.scan.frame.shape)
             made._clicked = clicked_from(state.get("clicked", {}), result.probabilities, result.scan.frame.shape)
         made.reading = made._drawn()
+        made._steps.restart(made.reading.mask, made.edits)
         # The segments may have been changed while no LiveReading followed them.
         if not made.follow_edit():
             made._outline()
@@ -157,15 +159,12 @@ class LiveReading:
         """Take over changes of the segments; return whether any lesion changed."""
         labels, ids = self._labels()
         self._clicked = self._clicked_masks(labels, ids)
-        edits = update_edits(
-            self.result.probabilities,
-            self.result.scan.frame,
-            self.reading.mask,
-            labels,
-            self.threshold,
-            self.edits,
-            self._clicked,
-        )
+        if self._steps.known(labels):
+            edits = self._steps.at(labels)
+        else:
+            before = self.threshold, self.edits, self._clicked
+            edits = update_edits(self.result.probabilities, self.result.scan.frame, self.reading.mask, labels, *before)
+            self._steps.keep(labels, edits)
         changed = edits is not self.edits
         if changed:
             self.edits = edits
@@ -375,6 +374,7 @@ class LiveReading:
         frame = self.result.scan.frame
         with self._writing():
             self._segments = show_segments(self.node, self.reading.lesion_ids, frame, known)
+        self._steps.restart(self.reading.mask, self.edits)
         self._outline()
         self._keep_state()
 

@@ -56,6 +56,38 @@ def test_undo_and_redo_reach_table_outlines_and_files(host, a_read_panel, tmp_pa
     assert int(written.sum()) == int(before.sum())
 
 
+def test_an_edit_that_was_undone_is_no_edit_any_more(host, a_read_panel):
+    panel, editor, live = a_read_panel, a_read_panel.ui.segmentEditor, a_read_panel.live
+    first, second = 1, len(live.reading.lesions)
+    for lesion in (first, second):
+        erase_five(panel, lesion)
+        host.process_events()
+    both = live.edits
+    editor.undo()
+    host.process_events()
+    assert live.edited_lesions() == {first}
+    editor.undo()
+    host.process_events()
+    assert not live.edited
+    assert not live.touched()
+    assert {row[0] for row in table_of(panel, 9)} == {"model"}
+    assert "Edited" not in panel.ui.summaryLabel.text
+    editor.redo()
+    editor.redo()
+    host.process_events()
+    assert live.edits is both
+    editor.undo()
+    editor.undo()
+    host.process_events()
+    # The sliders change it as if it never had been edited.
+    panel.ui.thresholdSlider.value = 0.6
+    panel.ui.thresholdSlider.value = 0.5
+    changed = live.reading.mask.copy()
+    live.reset()
+    np.testing.assert_array_equal(live.reading.mask, changed)
+    assert_all_agree(panel)
+
+
 def test_a_slider_move_keeps_the_segments_and_ends_the_editors_history(host, a_read_panel):
     panel, editor = a_read_panel, a_read_panel.ui.segmentEditor
     ids = [panel.live.segment_of(lesion.id) for lesion in panel.live.reading.lesions]
