@@ -225,9 +225,8 @@ class FollowUp(StatusLine, VTKObservationMixin):
         words = _("Areas were matched by a program; a physician must confirm them. No response criteria are applied.")
         self.say(f"{words} {changesWords(shown)}")
         if not alike(self._known, stateOf(self._live)):
-            self.say(
-                _("The reading was changed while it was compared: compare again to update the comparison."), "warning"
-            )
+            words = _("The reading was changed while it was compared: compare again to update the comparison.")
+            self.say(words, "warning")
         if self.away:
             # Another module has the screen.
             self.updateButtons()
