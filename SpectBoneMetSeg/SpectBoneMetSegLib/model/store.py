@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..common.errors import UserError, reason_of
-from ..common.files import replace_folder, sha256_of, temporary_path
+from ..common.files import replace_folder, sha256_of, temporary_path, whole_file
 from ..common.resources import resources_folder
 from .architecture import build_network
 from .card import MODEL_NAME, ModelCard
@@ -235,14 +235,11 @@ def update_card(model: ModelFolder, card: ModelCard) -> ModelFolder:
     """
     if (card.sha256, card.onnx_sha256) != (model.card.sha256, model.card.onnx_sha256):
         raise ValueError("a card with other hashes belongs to another model")
-    part = temporary_path(model.path / CARD_FILE)
     try:
-        part.write_text(_card_text(card), encoding="utf-8")
-        part.replace(model.path / CARD_FILE)
+        with whole_file(model.path / CARD_FILE) as part:
+            part.write_text(_card_text(card), encoding="utf-8")
     except OSError as error:
         raise UserError(f"The card of {model.path} cannot be written ({reason_of(error)}).") from error
-    finally:
-        part.unlink(missing_ok=True)
     return read_model(model.path)
 
 

@@ -16,24 +16,24 @@ import json
 import os
 import shutil
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from SpectBoneMetSegLib._version import __version__
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
-from SpectBoneMetSegLib.common.files import sha256_of
+from SpectBoneMetSegLib.common.files import sha256_of, whole_file
+from SpectBoneMetSegLib.common.locks import FileLock
 
 from .files import read_json, write_json
 
 TRUTH_FILE, SEAL_FILE, LOG_FILE = "sealed_truth.zip", "seal.json", "openings.jsonl"
 #: Parts of a data set that stay outside the archive.
 OPEN_FOLDERS, OPEN_FILES = ("imagesTs", "dicom"), ("dataset.json",)
-#: Two evaluations that open at the same time take turns; a lock older than this (s) was left by a killed process.
+#: Two evaluations that open at the same time take turns; seconds to wait for the other one, which only writes a line.
 LOCK_SECONDS = 10.0
 
 
@@ -77,13 +77,11 @@ def seal(made: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / TRUTH_FILE
     if not archive.exists():
-        part = folder / f".{TRUTH_FILE}"
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as packed:
+        with whole_file(archive) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as packed:
             for path in sorted(made.rglob("*")):
                 name = path.relative_to(made).as_posix()
                 if path.is_file() and name.split("/")[0] not in OPEN_FOLDERS + OPEN_FILES:
                     packed.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), path.read_bytes())
-        part.replace(archive)
     for name in OPEN_FOLDERS + OPEN_FILES:
         if (made / name).exists():
             (made / name).rename(folder / name)
@@ -152,7 +150,7 @@ def check_openings(folder: Path) -> list[Opening]:
 def _log(folder: Path, reason: str, model: str, model_sha256: str) -> Opening:
     log = folder / LOG_FILE
     try:
-        with _locked(folder / ".openings.lock"):
+        with _locked(folder):
             earlier = check_openings(folder)
             lines = log.read_bytes().splitlines() if earlier else []
             previous = hashlib.sha256(lines[-1]).hexdigest() if lines else read_json(folder / SEAL_FILE)["sha256"]
@@ -170,21 +168,15 @@ def _log(folder: Path, reason: str, model: str, model_sha256: str) -> Opening:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file; wait for another holder, but not for one that was killed."""
-    while True:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > LOCK_SECONDS:
-                    path.unlink()
-            time.sleep(0.05)
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of the log; wait for another holder."""
+    lock = FileLock(folder / ".openings.lock")
+    if not lock.acquire(LOCK_SECONDS):
+        raise UserError(f"Another evaluation is opening {folder}; try again when it has ended.")
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _link_or_copy(source: str, target: str) -> None:

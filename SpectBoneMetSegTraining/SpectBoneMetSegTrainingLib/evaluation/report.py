@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from SpectBoneMetSegLib.common.files import temporary_path
+from SpectBoneMetSegLib.common.files import whole_file
 
 from ..dataset.files import write_json
 from . import bootstrap, paper_metrics
@@ -158,14 +158,9 @@ def write_report(folder: Path, report: Mapping[str, float | int]) -> None:
     """
     flat = plain(report)
     write_json(folder / "report.json", flat)
-    part = temporary_path(folder / "report.csv")
-    try:
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["figure", "value", "low", "high"])
-            for name, value in flat.items():
-                if not name.endswith(("_low", "_high")):
-                    writer.writerow([name, value, flat.get(f"{name}_low"), flat.get(f"{name}_high")])
-        part.replace(folder / "report.csv")
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(folder / "report.csv") as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["figure", "value", "low", "high"])
+        for name, value in flat.items():
+            if not name.endswith(("_low", "_high")):
+                writer.writerow([name, value, flat.get(f"{name}_low"), flat.get(f"{name}_high")])

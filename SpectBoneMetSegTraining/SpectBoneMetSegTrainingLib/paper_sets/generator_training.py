@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.backend import import_tensorflow
 
 from ..common.progress import Progress
@@ -133,6 +134,5 @@ def _write_sheet(path: Path, images: Array, gan: Dcgan, config: GeneratorConfig)
             axes.contour(labels, [0.0], colors="tab:red", linewidths=0.8)
         axes.set_title("training image" if number < columns else "generated", fontsize=7)
         axes.set_axis_off()
-    part = path.with_name("sheet.part.png")
-    figure.savefig(part, dpi=110)
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=110)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.files import temporary_path
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
@@ -84,17 +84,12 @@ def save_preview(folder: Path, preview: Preview) -> None:
         for name, array in group.items()
     }
     for name in (NUMBERS, PICTURE):
-        part = temporary_path(folder / name)
-        try:
-            with part.open("wb") as file:
-                if name == PICTURE:
-                    draw_preview(preview).save(file, "PNG")
-                else:
-                    about = {"step": np.array(preview.step), "dice": np.array(preview.dice)}
-                    np.savez_compressed(file, allow_pickle=False, **arrays, **about)
-            part.replace(folder / name)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(folder / name) as part, part.open("wb") as file:
+            if name == PICTURE:
+                draw_preview(preview).save(file, "PNG")
+            else:
+                about = {"step": np.array(preview.step), "dice": np.array(preview.dice)}
+                np.savez_compressed(file, allow_pickle=False, **arrays, **about)
 
 
 def load_preview(folder: Path) -> Preview | None:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.backend import BACKENDS, gpu_names, use_backend
 
 from ..dataset.files import read_json, write_json
@@ -190,14 +191,12 @@ def cut_logs(run: Path, step: int, added: Sequence[str] = ()) -> None:
         rows = [row for row in read_rows(path) if row["step"] < step + (name == VALIDATION)]
         if name == LOG:
             rows = [{**row, **{column: row.get(column, math.nan) for column in added}} for row in rows]
-        part = path.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        for row in rows:
-            append_row(part, list(row), [int(value) if key == "step" else value for key, value in row.items()])
-        if rows:
-            part.replace(path)
-        else:
+        if not rows:
             path.unlink(missing_ok=True)
+            continue
+        with whole_file(path) as part:
+            for row in rows:
+                append_row(part, list(row), [int(value) if key == "step" else value for key, value in row.items()])
     shutil.rmtree(run / "tensorboard", ignore_errors=True)
 
 
@@ -283,6 +282,5 @@ def plot_curves(run: Path) -> None:
         axes[1].set_ylabel("pooled DSC, validation")
         axes[1].legend(frameon=False)
     axes[-1].set_xlabel("step")
-    part = run / "curves.part.png"
-    figure.savefig(part, dpi=110)
-    part.replace(run / "curves.png")
+    with whole_file(run / "curves.png") as part:
+        figure.savefig(part, dpi=110)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.files import whole_file
 
 from ..plan import Row, key_of
 from .results import Output
@@ -87,10 +88,9 @@ def _draw(
             if line == 0:
                 axes.set_title("ground truth" if column == 0 else methods[column - 1][0], fontsize=8)
         grid[line, 0].set_ylabel(title, fontsize=8)
-    part = path.with_name(f".{path.name}")
-    figure.savefig(part, dpi=110, format="png")
-    _with_few_colours(part)
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=110, format="png")
+        _with_few_colours(part)
 
 
 def _with_few_colours(path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from SpectBoneMetSegLib.common.files import whole_file
+
 from ..plan import Experiment, Row
 from .results import Estimate, Output, estimates
 
@@ -51,9 +53,8 @@ def plot(output: Output, experiment: Experiment, path: Path) -> bool:
     else:
         _points(figure.subplots(), experiment.rows, found)
     figure.suptitle(f"{experiment.title} - simulated patients", fontsize=10, color="0.35")
-    part = path.with_name(f".{path.name}")
-    figure.savefig(part, dpi=130, format="png")
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=130, format="png")
     return True
 
 

@@ -12,6 +12,7 @@ import secrets
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import whole_file
 
 __all__ = ["KEY_FILE", "Pseudonyms", "read_or_make_key"]
 
@@ -48,15 +49,10 @@ def read_or_make_key(folder: Path, *, new: bool) -> bytes:
     """
     path = folder / KEY_FILE
     if new and not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        try:
-            # Readable by its owner alone from the start.
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        # Readable by its owner alone from the start.
+        rights = os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
+        with whole_file(path) as part, os.fdopen(os.open(part, *rights), "w") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 
 from ...dataset.files import read_image, read_json
@@ -93,9 +94,8 @@ def write_data_sheet(folder: Path, about: Mapping[str, Any]) -> None:
     for name, quantities in FIGURES.items():
         _plot(folder / f"datasheet_{name}.png", quantities, parts)
     text = "\n".join(_text(about, parts, read_json(folder / "train" / "d1.json")))
-    part = folder / ".datasheet.md"
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(folder / "datasheet.md")
+    with whole_file(folder / "datasheet.md") as part:
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def read_part(folder: Path) -> Part:
@@ -238,10 +238,9 @@ def _plot(path: Path, quantities: Sequence[str], parts: Sequence[Part]) -> None:
         draw(axes, name, parts)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
     figure.suptitle("simulated, no patient data")
-    part = path.with_name(f".{path.name}")
-    # Without the plotting library's version, so that the file depends on the image only.
-    figure.savefig(part, dpi=80, format="png", metadata={"Software": None})
-    part.replace(path)
+    with whole_file(path) as part:
+        # Without the plotting library's version, so that the file depends on the image only.
+        figure.savefig(part, dpi=80, format="png", metadata={"Software": None})
 
 
 def _histogram(axes: Any, name: str, parts: Sequence[Part]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.locks import is_locked
 from SpectBoneMetSegLib.model.architecture import build_network
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.store import save_model
@@ -312,7 +313,7 @@ def test_a_lock_that_a_killed_run_left_does_not_close_the_test_for_ever(closed):
     os.utime(lock, (0, 0))
     with open_sealed(closed, "why", "m", "x") as (_, opening):
         assert opening.number == 1
-    assert not lock.exists()
+    assert not is_locked(lock)
 
 
 @pytest.fixture(scope="module")
