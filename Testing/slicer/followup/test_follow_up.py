@@ -76,7 +76,7 @@ def test_a_comparison_states_the_change_of_every_area_after_the_reviews(host, se
     ]  # fmt: skip
     # Made-up readings have no bones, which is reported.
     assert "by the body alone" in ui.doubtLabel.text
-    assert "physician confirms" in ui.followupStatus.text
+    assert "physician must confirm" in ui.followupStatus.text
 
 
 def test_both_scans_are_side_by_side_with_their_days_and_sides_drawn_by_one_rule(host, section, until):
