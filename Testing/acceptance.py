@@ -47,7 +47,7 @@ class Acceptance:
             self.display,
             self.save,
             self.reload,
-            self.teach,
+            self.train,
         ):
             self.step(step)
         failed = [name for name, passed in self.results if not passed]
@@ -223,7 +223,7 @@ class Acceptance:
         ]
         assert others == [], others
 
-    def teach(self):
+    def train(self):
         """The other module collects studies and trains two steps in the background."""
         studies = self.studies()
         slicer.util.selectModule("SpectBoneMetSegTraining")

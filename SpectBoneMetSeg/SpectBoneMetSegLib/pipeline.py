@@ -180,9 +180,9 @@ class Reader:
             scan = replace(scan, warnings=(*scan.warnings, *notes))
             boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
             network = self.model.card.network
-            # Whatever is read is read at the levels of what the model was taught on.
-            taught = whole_field(work.shape) if self.model.card.trained_region == "whole-body" else thorax
-            levels = {name: cut(counts, taught.rows, taught.columns) for name, counts in views.items()}
+            # The count levels are always those of the region that the model was trained on.
+            trained = whole_field(work.shape) if self.model.card.trained_region == "whole-body" else thorax
+            levels = {name: cut(counts, trained.rows, trained.columns) for name, counts in views.items()}
             scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling, network.inputs)
             inputs = network_inputs(
                 boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales

@@ -23,9 +23,9 @@ class SpectBoneMetSegTest(ScriptedLoadableModuleTest):
     def runTest(self) -> None:
         """All tests."""
         self.setUp()
-        self.test_lesions_follow_threshold_and_hand()
+        self.test_lesions_follow_threshold_and_edits()
 
-    def test_lesions_follow_threshold_and_hand(self) -> None:
+    def test_lesions_follow_threshold_and_edits(self) -> None:
         """The sample study, its counts as probabilities."""
         from SpectBoneMetSegLib.lesions.model_result import Limits, ModelResult
         from SpectBoneMetSegLib.mrml.live_reading import LiveReading

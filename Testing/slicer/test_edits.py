@@ -113,7 +113,7 @@ def test_a_rejected_lesion_is_drawn_faintly_until_it_is_accepted(a_read_panel):
         '{"edits": "odd!"}',
     ],
 )
-def test_a_scene_with_a_state_nobody_understands_keeps_its_segments(host, a_read_panel, tmp_path, state):
+def test_a_scene_with_an_unknown_state_keeps_its_segments(host, a_read_panel, tmp_path, state):
     live = a_read_panel.live
     gone = pixels_of(live, 1)
     erase(live, 1)

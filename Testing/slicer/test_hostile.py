@@ -86,7 +86,7 @@ def test_a_posterior_view_alone_is_read_from_behind_and_saved_and_opened_again(h
     assert not (saved / "mask_anterior.nrrd").exists()
 
 
-def test_segments_renamed_and_deleted_while_nobody_looked_are_taken_over_with_the_scene(host, a_read_panel, tmp_path):
+def test_segments_renamed_and_deleted_while_unobserved_are_taken_over_with_the_scene(host, a_read_panel, tmp_path):
     panel = a_read_panel
     node, live = panel.live.node, panel.live
     names = [live.name_of(number) for number in range(1, len(live.reading.lesions) + 1)]

@@ -45,7 +45,7 @@ def test_a_file_keeps_the_name_that_it_has_in_the_database(host):
     assert loadable.files == [known]
 
 
-def test_both_views_become_one_slice_volumes_with_honest_directions(host, load_sample):
+def test_both_views_become_one_slice_volumes_with_true_directions(host, load_sample):
     from SpectBoneMetSegLib.loading import read_scan
 
     loaded = load_sample()
@@ -180,7 +180,7 @@ def test_a_scan_of_two_series_is_loaded_again_on_another_request(host, views_apa
 
 
 @pytest.mark.parametrize("gone", [["anterior", "posterior"], ["posterior"]])
-def test_the_other_series_brings_a_scan_anew_that_is_no_longer_whole_in_the_scene(host, views_apart, gone):
+def test_the_other_series_loads_a_scan_again_that_is_no_longer_complete_in_the_scene(host, views_apart, gone):
     _scan, files = views_apart("single-files", two_series=True)
     plugin = host.slicer.modules.dicomPlugins["DICOMPlanarScintigraphyPlugin"]()
     one, other = plugin.examine([[file] for file in files])

@@ -187,7 +187,7 @@ def test_a_box_outside_the_scan_is_reported_and_nothing_starts(a_loaded_panel):
     assert not a_loaded_panel.logic.busy
 
 
-def test_a_click_that_draws_does_not_hand_the_editor_another_segment(a_read_panel):
+def test_a_click_that_draws_does_not_select_another_segment_in_the_editor(a_read_panel):
     from SpectBoneMetSegLib.scan.planar import to_ras
 
     panel, live = a_read_panel, a_read_panel.live

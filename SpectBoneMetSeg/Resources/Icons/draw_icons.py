@@ -1,7 +1,7 @@
 """Draw the modules' icons: `python draw_icons.py` writes SpectBoneMetSeg.png and SpectBoneMetSegTraining.png.
 
 A chest in inverted grey as a bone scan shows it: with two outlined areas of uptake for the module that reads, with a
-rising curve of learning for the module that teaches.
+rising learning curve for the training module.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ def test_the_command_line_is_that_of_batch(tmp_path):
     assert args.retry_failed
 
 
-def test_a_state_that_cannot_be_written_or_read_stops_nobody(tmp_path):
+def test_a_state_that_cannot_be_written_or_read_stops_no_run(tmp_path):
     (tmp_path / "file").write_text("")
     StateFile(tmp_path / "file").update(total=3)
     assert read_state(tmp_path / "file") is None
@@ -146,7 +146,7 @@ def test_the_last_message_is_empty_when_nothing_was_written(tmp_path):
     assert last_message(tmp_path) == ""
 
 
-def test_the_number_that_an_earlier_run_left_is_nobodys_to_end(tmp_path):
+def test_the_process_id_that_an_earlier_run_left_ends_no_process(tmp_path):
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     try:
         output = tmp_path / "out"

@@ -70,7 +70,7 @@ def test_energy_windows_counted_from_zero_or_one_give_the_photopeak(nm_file, tmp
 @pytest.mark.parametrize(
     ("cosines", "turn"), [([-1, 0, 0, 0, 0, -1], np.s_[:, ::-1]), ([1, 0, 0, 0, 0, 1], np.s_[::-1])]
 )
-def test_directions_at_the_top_level_of_an_only_view_are_believed(nm_file, tmp_path, person, cosines, turn):
+def test_directions_at_the_top_level_of_an_only_view_are_used(nm_file, tmp_path, person, cosines, turn):
     stored = np.ascontiguousarray(person[0][turn])
     scan = read_scan(nm_file(tmp_path / "a.dcm", [stored], ("anterior",), ImageOrientationPatient=cosines))
     assert_counts(scan, person[0])

@@ -274,7 +274,7 @@ def test_a_result_that_is_damaged_or_missing_fails_its_job_alone(tmp_path):
         assert not worker.busy
 
 
-def test_a_folder_that_was_tidied_away_is_made_anew():
+def test_a_folder_that_was_removed_is_made_again():
     import shutil
 
     worker = Worker(command=[sys.executable, "-c", SLEEPER])

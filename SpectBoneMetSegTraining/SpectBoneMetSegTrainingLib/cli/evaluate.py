@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..dataset.cases import Truth
     from ..dataset.opened import DataSet
-    from ..evaluation.confidence_figures import ScanDetections
+    from ..evaluation.confidence_metrics import ScanDetections
     from ..evaluation.region_overlap import Confusion
     from ..evaluation.scores import CaseScores
 
@@ -135,11 +135,11 @@ class EvaluateCommand:
         else:
             if sealed:
                 print(f"opening no. {figures['opening']} of {data}")
-            print_figures(f"{model.card.name} on {args.split} of {data}, {args.truth} truth", figures)
+            print_metrics(f"{model.card.name} on {args.split} of {data}, {args.truth} truth", figures)
         return 0
 
 
-def print_figures(title: str, figures: dict[str, Any]) -> None:
+def print_metrics(title: str, figures: dict[str, Any]) -> None:
     """Print the metrics as a table on stdout.
 
     Args:
@@ -192,7 +192,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
     from SpectBoneMetSegLib.model.engines import load_engine
 
     from ..dataset.budgets import patients_of
-    from ..evaluation.confidence_figures import confidence_figures
+    from ..evaluation.confidence_metrics import confidence_metrics
     from ..evaluation.metrics import by_view
     from ..evaluation.predictions import level_region_of
     from ..evaluation.region_overlap import region_dice
@@ -220,7 +220,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
     scores, areas, skeleton = _scored(data, cases, model, engine.predict_all, args.truth, (region, level_region))
     figures = by_view((one.flags, one.counts) for one in scores)
     if card.confidence is not None:
-        figures["confidence"] = confidence_figures(areas, card.confidence)
+        figures["confidence"] = confidence_metrics(areas, card.confidence)
     if card.network.regions:
         figures["regions"] = region_dice(skeleton)
     unflagged = without_flags(scores)
@@ -267,7 +267,7 @@ def _scored(
         regions: region of the body to evaluate in, and the one whose count level the model was trained with.
     """
     from ..dataset.budgets import patients_of
-    from ..evaluation.confidence_figures import masks_and_detections
+    from ..evaluation.confidence_metrics import masks_and_detections
     from ..evaluation.predictions import Delineator, predict_with_regions
     from ..evaluation.region_overlap import confusion
     from ..evaluation.scores import score_case

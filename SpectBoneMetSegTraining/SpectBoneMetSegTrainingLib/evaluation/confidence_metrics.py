@@ -119,12 +119,12 @@ def _truth(number: int, ids: dict[ViewName, NDArray[np.uint16]], crop: LabelledC
     return nan if IGNORE in touched else 0.0
 
 
-def confidence_figures(scans: Sequence[ScanDetections], confidence: Confidence) -> dict[str, Any]:
+def confidence_metrics(scans: Sequence[ScanDetections], confidence: Confidence) -> dict[str, Any]:
     """Compute the `reliability` of a confidence on these scans, for "areas" (detections) and "scans"."""
-    return figures_of([(scan, confidence) for scan in scans])
+    return metrics_of([(scan, confidence) for scan in scans])
 
 
-def figures_of(pairs: Sequence[tuple[ScanDetections, Confidence]]) -> dict[str, Any]:
+def metrics_of(pairs: Sequence[tuple[ScanDetections, Confidence]]) -> dict[str, Any]:
     """Compute the same, each scan with its own confidence (cross-validation)."""
     areas = [[confidence.of_area(row) for row in scan.features.tolist()] for scan, confidence in pairs]
     whole = [

@@ -243,7 +243,7 @@ def score_view(
     outlines = [(part, lesions[index], spacing) for index, part in matching.pairs]
     froc_found, froc_alarms = froc_counts(probability, label, lesions, minimum_area_mm2 / pixel)
     values: dict[str, Any] = {
-        **_image_figures(counts, int((~mask & (label != LESION) & (label != IGNORE)).sum())),
+        **_image_metrics(counts, int((~mask & (label != LESION) & (label != IGNORE)).sum())),
         "images": 1,
         "negatives": counts.negatives,
         "lesions": counts.lesions,
@@ -262,7 +262,7 @@ def score_view(
     return Sums(**{name: np.atleast_1d(np.asarray(values[name], np.float64)) for name in NAMES})
 
 
-def _image_figures(counts: Counts, tn: int) -> dict[str, Any]:
+def _image_metrics(counts: Counts, tn: int) -> dict[str, Any]:
     """Return the pixel counts of an image and the paper's metrics; the latter are 0 for negative images."""
     tp, fp, fn = (float(pixels) for pixels in (counts.true_positive, counts.false_positive, counts.false_negative))
     positive = tp + fn > 0

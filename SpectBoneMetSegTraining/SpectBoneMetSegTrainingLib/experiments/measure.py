@@ -51,7 +51,7 @@ def _alone(crop: LabelledCrop, view: ViewName) -> LabelledCrop:
     return replace(crop, counts={"anterior": crop.counts[view]})
 
 
-def figures_of(
+def metrics_of(
     predictions: Predictions, patients: Mapping[str, str], *, per_view: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Compute the full reports and the compact scores of "views" and "union"; a union network has no "views"."""

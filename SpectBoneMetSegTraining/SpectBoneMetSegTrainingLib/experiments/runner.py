@@ -128,7 +128,7 @@ def run(training: AnyTraining, workspace: Workspace) -> str:
     else:
         facts, predictions = _train_network(training, workspace, data, folder)
         per_view = training.config.network.outputs != ("union",)
-    reports, scores = measure.figures_of(predictions, patients_of(workspace.development), per_view=per_view)
+    reports, scores = measure.metrics_of(predictions, patients_of(workspace.development), per_view=per_view)
     _save_arrays(target.with_suffix(".npz"), measure.masks_of(predictions, list(pictured), per_view=per_view))
     write_json(
         target,

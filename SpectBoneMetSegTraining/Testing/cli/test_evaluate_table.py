@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from SpectBoneMetSegTrainingLib.cli.evaluate import COLUMNS, print_figures
+from SpectBoneMetSegTrainingLib.cli.evaluate import COLUMNS, print_metrics
 
 
 def test_the_table_of_figures_fits_80_columns(capsys):
@@ -15,7 +15,7 @@ def test_the_table_of_figures_fits_80_columns(capsys):
         "flagged": {},
         "views without any lesion": {"images": 3, "false_alarms_per_image": 0.25},
     }
-    print_figures("thorax on test of DATA, lesion truth", figures)
+    print_metrics("thorax on test of DATA, lesion truth", figures)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     [head] = [line for line in lines if "found  " in line]

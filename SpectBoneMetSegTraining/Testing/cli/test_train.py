@@ -130,7 +130,7 @@ def test_a_store_without_patients_is_refused_and_leaves_no_run(mixed, tmp_path, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [8, 60])
-def test_a_full_disk_ends_a_training_in_one_sentence_and_with_space_it_goes_on(mixed, tmp_path, capsys, kilobytes):
+def test_a_full_disk_ends_a_training_in_one_sentence_and_with_space_it_continues(mixed, tmp_path, capsys, kilobytes):
     with small_disk(tmp_path / "disk", kilobytes) as disk:
         assert train(mixed, disk / "m", *SMALL) == 1
         message = capsys.readouterr().err

@@ -54,7 +54,7 @@ def test_an_open_data_set_gives_what_its_folder_gives(data):
         assert kept.lesions == own.lesions
 
 
-def test_a_folder_is_read_anew_by_every_call(data, reads):
+def test_a_folder_is_read_again_by_every_call(data, reads):
     load_case(data, "case0")
     load_case(data, "case0")
     assert set(reads.values()) == {2}

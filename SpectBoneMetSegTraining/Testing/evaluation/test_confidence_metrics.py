@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from SpectBoneMetSegLib.lesions.model_result import Limits
 from SpectBoneMetSegLib.model.confidence import AREA_FEATURES
 from SpectBoneMetSegTrainingLib.dataset.cases import BACKGROUND, IGNORE, LESION, LabelledCrop
-from SpectBoneMetSegTrainingLib.evaluation.confidence_figures import (
+from SpectBoneMetSegTrainingLib.evaluation.confidence_metrics import (
     auroc,
-    confidence_figures,
+    confidence_metrics,
     reliability,
     scan_detections,
 )
@@ -104,7 +104,7 @@ def many(count, seed):
 def test_a_fit_is_calibrated_on_other_scans_and_cross_validation_agrees():
     scans = many(60, 0)
     confidence = fit_confidence(scans)
-    for figures in (confidence_figures(many(60, 1), confidence), cross_fitted(scans, {})):
+    for figures in (confidence_metrics(many(60, 1), confidence), cross_fitted(scans, {})):
         assert figures["areas"]["n"] == 240
         assert figures["areas"]["ece"] < 0.1
         assert figures["areas"]["brier"] < figures["areas"]["brier_of_base_rate"]

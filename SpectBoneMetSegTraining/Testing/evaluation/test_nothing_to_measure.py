@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegTrainingLib.cli.evaluate import print_figures
+from SpectBoneMetSegTrainingLib.cli.evaluate import print_metrics
 from SpectBoneMetSegTrainingLib.dataset.cases import LabelledCrop
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, evaluate_cases
 from SpectBoneMetSegTrainingLib.evaluation.report import full_report, plain
@@ -35,7 +35,7 @@ def test_a_model_without_detections_has_no_precision(capsys):
     figures = {**evaluate_cases(predictions, DELINEATOR), "report": report}
     assert figures["both views"]["precision"] is None
     assert figures["both views"]["dice"] == 0
-    print_figures("title", figures)
+    print_metrics("title", figures)
     printed = {line[:34].strip(): line[34:].split() for line in capsys.readouterr().out.splitlines()}
     assert printed["precision, pooled"] == ["-"]
 

@@ -284,7 +284,7 @@ def test_the_table_states_the_outcome_of_every_scan(tree, cohort):
     assert all(count > 0 for count in lesions.values())
 
 
-def test_a_lost_key_is_no_reason_to_name_patients_anew(tree):
+def test_without_the_key_patients_get_no_new_pseudonyms(tree):
     run(tree)
     (private_folder(tree.data) / "pseudonyms.key").unlink()
     with pytest.raises(UserError, match=r"pseudonyms\.key.*restore it"):
@@ -344,7 +344,7 @@ def fill_disk(monkeypatch, images):
     monkeypatch.setattr(cases, "write_image", full)
 
 
-def test_a_disk_that_fills_up_is_named_and_the_same_call_goes_on_with_the_missing_scans(tree, monkeypatch):
+def test_a_full_disk_is_named_and_the_same_call_continues_with_the_missing_scans(tree, monkeypatch):
     with monkeypatch.context() as patch:
         # A labelled scan has two images and its labels: the disk is full within the second scan.
         fill_disk(patch, 4 + 2)

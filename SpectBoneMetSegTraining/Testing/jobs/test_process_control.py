@@ -100,7 +100,7 @@ def test_a_process_that_never_starts_is_a_failure_with_its_last_output(jobs, tmp
     assert "no such module" in until(folder, "failed").message
 
 
-def test_an_interpreter_that_is_gone_fails_its_job_and_keeps_nobody_waiting(jobs, counting):
+def test_an_interpreter_that_is_gone_fails_its_job_and_does_not_block_the_queue(jobs, counting):
     broken = start_job(spec(), jobs, "/no/such/python")
     assert "cannot be started" in read_job(broken).status.message
     assert read_job(broken).status.state == "failed"

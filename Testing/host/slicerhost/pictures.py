@@ -40,7 +40,7 @@ SECONDS = 120.0
 COMPARED = ("SpectThenAnterior", "SpectNowAnterior", "SpectThenPosterior", "SpectNowPosterior")
 SECTIONS = ("fileSection", "modelSection", "editSection")
 TRAINING_WIDTH, BACKGROUND = 560, (239, 239, 239)
-TRAINING_SECTIONS = ("teachSection", "trainSection", "resultSection", "nextSection")
+TRAINING_SECTIONS = ("gatherSection", "trainSection", "resultSection", "nextSection")
 #: Steps of the training that is drawn, and after how many it is drawn; seconds that it may take.
 STEPS, DRAWN_AFTER, TRAINING_SECONDS = 32, 28, 1800.0
 
@@ -203,7 +203,7 @@ def _compared(host: Any, section: Any) -> NDArray[np.uint8]:
     return np.hstack(pictures[:-1])
 
 
-def teach(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -> None:
+def train_model(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -> None:
     """Train a model from two folders, with the sample study that was read, and write training.png and result.png.
 
     Args:
@@ -233,7 +233,7 @@ def teach(host: Any, labelled: str, unlabelled: str, work: Path, folder: Path) -
     _wait(host, lambda: panel.train.state == "running" and _steps(panel) >= DRAWN_AFTER, TRAINING_SECONDS)
     ui.previewFold.setCollapsed(False)
     ui.jobsFold.setCollapsed(False)
-    _columns(host, panel, folder / "training.png", ("teachSection",), ("trainSection",))
+    _columns(host, panel, folder / "training.png", ("gatherSection",), ("trainSection",))
     _wait(host, lambda: panel.train.state in ("finished", "failed"), TRAINING_SECONDS)
     ui.nextSection.setCollapsed(False)
     ui.rankButton.click()
@@ -329,7 +329,7 @@ def main() -> None:
             follow(host, panel, work, folder)
             read_archive(host, panel, work, folder)
             if len(sys.argv) > 4:
-                teach(host, *sys.argv[3:5], work, folder)
+                train_model(host, *sys.argv[3:5], work, folder)
         finally:
             shutil.rmtree(work)
     panel.cleanup()

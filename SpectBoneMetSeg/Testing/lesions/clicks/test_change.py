@@ -60,7 +60,7 @@ def test_a_click_takes_less_than_150_ms():
     assert min(times) < 0.15
 
 
-def test_a_separate_neighbour_is_not_swallowed_and_one_that_hardly_dips_is():
+def test_a_separate_neighbour_is_not_merged_and_one_without_a_valley_between_is():
     study = scan((200, 70, 6, 80), (200, 86, 6, 80))
     found = add_lesion(NOTHING, study, {}, (200, 70), "anterior") > 0
     assert found[200, 70]

@@ -17,7 +17,7 @@ from ...dataset.budgets import patients_of
 from ...dataset.cases import LabelledCrop
 from ...dataset.opened import Data, opened
 from ...evaluation.by_region import RegionCounts, RegionRow, count_regions, region_rows
-from ...evaluation.confidence_figures import ScanDetections, confidence_figures, masks_and_detections
+from ...evaluation.confidence_metrics import ScanDetections, confidence_metrics, masks_and_detections
 from ...evaluation.predictions import Delineator, level_region_of, predict_with_regions
 from ...evaluation.report import full_report
 from ...evaluation.scores import CaseScores, score_case, without_flags
@@ -57,7 +57,7 @@ class Audit:
         patients: number of patients.
         report: figures of `report.full_report`.
         regions: figures by region; empty for a model without regions.
-        confidence: figures of `confidence_figures`; {} for a model without confidence.
+        confidence: figures of `confidence_metrics`; {} for a model without confidence.
         worst: the worst scans, the worst first.
         known: a warning if the model was trained on these patients, else "".
     """
@@ -130,7 +130,7 @@ def audit(
         int(report["patients"]),
         report,
         region_rows(counted, int(report["images"])) if counted else [],
-        confidence_figures(detections, card.confidence) if card.confidence is not None else {},
+        confidence_metrics(detections, card.confidence) if card.confidence is not None else {},
         worst.shown(),
         known_patients(card, data, cases).sentence(len({patients[case] for case in cases})),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.confidence import scan_features
 from SpectBoneMetSegLib.model.confidence import Confidence
 
-from ...evaluation.confidence_figures import ScanDetections, diseased_of, figures_of
+from ...evaluation.confidence_metrics import ScanDetections, diseased_of, metrics_of
 
 Array = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def fit_confidence(scans: Sequence[ScanDetections]) -> Confidence | None:
 
 
 def cross_fitted(scans: Sequence[ScanDetections], patients: Mapping[str, str]) -> dict[str, Any]:
-    """Cross-validate the confidence: `confidence_figures.figures_of`, each fold with models fitted to the others.
+    """Cross-validate the confidence: `confidence_metrics.metrics_of`, each fold with models fitted to the others.
 
     Args:
         scans: detections of every scan.
@@ -51,7 +51,7 @@ def cross_fitted(scans: Sequence[ScanDetections], patients: Mapping[str, str]) -
         confidence = fit_confidence([scan for scan, own in zip(scans, fold, strict=True) if own != number])
         if confidence is not None:
             held_out += [(scan, confidence) for scan, own in zip(scans, fold, strict=True) if own == number]
-    return figures_of(held_out)
+    return metrics_of(held_out)
 
 
 def _fitted(features: Array, true: Array) -> tuple[float, ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from SpectBoneMetSegLib.model.confidence import Confidence
 
-from ...evaluation.confidence_figures import ScanDetections, masks_and_detections
+from ...evaluation.confidence_metrics import ScanDetections, masks_and_detections
 from ...evaluation.metrics import CountedCase, by_view
 from ...evaluation.predictions import Delineator, OperatingPoint, Prediction, choose_threshold, count_case
 from .calibration import cross_fitted, fit_confidence

@@ -160,7 +160,7 @@ def test_an_annotation_without_any_shape_still_says_that_there_is_no_lesion(tmp_
     assert read_labelme(labelme(tmp_path / "a.json"), blob_scan(), "anterior") == ([], frozenset(["anterior"]))
 
 
-def test_one_odd_shape_does_not_cost_the_file(tmp_path):
+def test_one_invalid_shape_does_not_exclude_the_file(tmp_path):
     notes: list[str] = []
     path = labelme(tmp_path / "a.json", shape("point", [[3, 4]]), shape(), shape(points=[[1, 1], [2, 2]]))
     marks, _ = read_labelme(path, blob_scan(), "anterior", notes)

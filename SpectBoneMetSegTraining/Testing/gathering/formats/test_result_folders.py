@@ -86,7 +86,7 @@ def test_pixels_added_to_a_lesion_go_to_the_views_it_lies_in(result):
     np.testing.assert_array_equal(found[1], back)
 
 
-def test_a_lesion_drawn_anew_is_a_mark_of_the_union(result):
+def test_a_newly_drawn_lesion_is_a_mark_of_the_union(result):
     scan, folder, front, back = result
     hot = scan.anterior.counts.copy()
     hot[50:55, 20:25] = 90

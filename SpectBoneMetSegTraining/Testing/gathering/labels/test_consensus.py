@@ -93,7 +93,7 @@ def test_a_reader_of_one_view_is_compared_on_that_view_only(scan):
     assert all((layer == box((5, 15), (5, 15))).all() for layer in maps(truth, scan).values())
 
 
-def test_nobody_marked_anything_is_agreement(scan):
+def test_readers_who_all_mark_nothing_agree(scan):
     empty = [Labels(name, (), frozenset({None})) for name in "ab"]
     truth = settle(empty, scan, np.random.default_rng(0))
     assert truth.decided_by == "agreement"

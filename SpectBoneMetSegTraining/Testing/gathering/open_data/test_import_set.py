@@ -117,7 +117,7 @@ def test_an_import_without_usable_scans_gives_the_first_reason_and_leaves_nothin
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_ends_an_import_in_a_sentence_and_it_goes_on(bs80k, tmp_path, monkeypatch):
+def test_a_full_disk_ends_an_import_in_one_sentence_and_with_space_it_continues(bs80k, tmp_path, monkeypatch):
     written = []
 
     def full(path, *args):
@@ -250,7 +250,7 @@ def test_anatomy_in_coco_is_drawn_as_regions(bs80k, tmp_path):
     assert "forearm and hand" not in record["regions_named"]
 
 
-def test_without_the_pictures_of_regions_nobody_is_put_into_a_test_of_our_own_making(bs80k, tmp_path):
+def test_without_the_images_of_regions_no_patient_is_put_into_a_test_set(bs80k, tmp_path):
     folder = shutil.copytree(bs80k, tmp_path / "set")
     for path in [path for path in folder.rglob("*") if path.name.lower() in ("chestrant", "headant", "pelvisant")]:
         shutil.rmtree(path)

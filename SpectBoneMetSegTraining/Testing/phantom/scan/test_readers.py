@@ -193,7 +193,7 @@ def test_readers_of_a_scan_with_one_view_mark_that_view(view):
     assert panel.agreed[view].mask.any()
 
 
-def test_nobody_marks_a_healthy_scan():
+def test_no_reader_marks_a_healthy_scan():
     panel = consensus(made_case(()), (0,))
     for view in VIEW_NAMES:
         assert not panel.agreed[view].mask.any()
