@@ -140,6 +140,8 @@ class Acceptance:
         from SpectBoneMetSegLib.mrml.nodes import labelmap_of
 
         live, editor = self.panel.live, self.panel.ui.segmentEditor
+        # Surfaces that are made after an undo would end what can be done again.
+        self.wait(lambda: not self.panel._settling.active, 10.0)
         labels, ids = live._labels()
         segment = live.segment_of(1)
         before = live.reading.mask.copy()
