@@ -28,11 +28,12 @@ from SpectBoneMetSegLib.model.store import ModelFolder, load_network, save_model
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import LabelledCrop, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import claim_folder
+from SpectBoneMetSegTrainingLib.evaluation.predictions import inputs_of
 from SpectBoneMetSegTrainingLib.training.active_learning import UncertaintyEstimator, greedy_order, standardised
 from SpectBoneMetSegTrainingLib.training.sampling.patches import target_channels
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.trainer import train
-from SpectBoneMetSegTrainingLib.training.validation import predict_whole
+from SpectBoneMetSegTrainingLib.training.validation import single_image_predictor
 
 Array = NDArray[np.float64]
 
@@ -177,11 +178,9 @@ def best_dice(crops: Sequence[LabelledCrop], model: ModelFolder) -> tuple[float,
 
 def predictor(model: ModelFolder) -> Callable[[LabelledCrop], NDArray[np.float32]]:
     """Return a function that gives the (rows, columns, outputs) probability map of a scan."""
-    import tensorflow as tf
-
-    network, config = load_network(model), model.card.network
-    run = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
-    return lambda crop: predict_whole(lambda batch: np.asarray(run(batch)), crop, config)
+    config = model.card.network
+    predict = single_image_predictor(load_network(model), config)
+    return lambda crop: predict(inputs_of(crop, config))
 
 
 def complete_seeds(table: Path, rows_each: int) -> set[int]:

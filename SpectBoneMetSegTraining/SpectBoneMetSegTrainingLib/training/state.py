@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.architecture import build_network
-from SpectBoneMetSegLib.model.backend import probabilities
 
 from .sampling.batches import Batch
 from .setup import schedule
 from .setup.config import TrainingConfig
 from .steps.choice import gradient_step
-from .validation import EarlyStopping
+from .validation import EarlyStopping, single_image_predictor
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +33,7 @@ class TrainingState:
         self._config = config
         self._step = gradient_step(config, devices)
         self._network, self._average = self._step.network, self._step.average
-        self._predict = probabilities(self._average)
+        self._predict = single_image_predictor(self._average, config.network)
         self.early_stopping = EarlyStopping()
         self._best_weights: list[NDArray[Any]] | None = None
 
@@ -54,7 +53,7 @@ class TrainingState:
         )
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the EMA network's probability maps (batch, rows, columns, outputs)."""
+        """Return the EMA network's probability maps (rows, columns, outputs) of one image (rows, columns, inputs)."""
         return self._predict(inputs)
 
     def record_validation(self, score: float) -> None:

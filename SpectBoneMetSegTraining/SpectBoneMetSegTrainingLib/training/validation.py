@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 #: A pixel is predicted lesion from this probability on.
 THRESHOLD = 0.5
 
-#: (images, rows, columns, inputs) -> (images, rows, columns, outputs); rows and columns are divisible by the pooling.
-PredictBatch = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: A case -> (rows, columns, outputs) probability map.
 CasePredictor = Callable[[LabelledCrop], NDArray[np.float32]]
 #: Memory for the predictions of one validation: about 100 scans of the whole body.
@@ -52,7 +50,7 @@ def pooled_dice(predict: CasePredictor, crops: Iterable[LabelledCrop], network: 
 class CachedPredictions:
     """A `CasePredictor` that predicts every case once and keeps the result, up to PREDICTION_CACHE_BYTES in all."""
 
-    def __init__(self, predict: PredictBatch, network: NetworkConfig) -> None:
+    def __init__(self, predict: Predict, network: NetworkConfig) -> None:
         """Start with an empty cache; the weights must not change while it is in use."""
         self._predict, self._network = predict, network
         self._cache: dict[str, NDArray[np.float32]] = {}
@@ -62,27 +60,22 @@ class CachedPredictions:
         """Return the (rows, columns, outputs) probability map of a case."""
         if crop.case in self._cache:
             return self._cache[crop.case]
-        prediction = predict_whole(self._predict, crop, self._network)
+        prediction = self._predict(inputs_of(crop, self._network))
         self._bytes += prediction.nbytes
         if self._bytes <= PREDICTION_CACHE_BYTES:
             self._cache[crop.case] = prediction
         return prediction
 
 
-def predict_whole(predict: PredictBatch, crop: LabelledCrop, network: NetworkConfig) -> NDArray[np.float32]:
-    """Return the (rows, columns, outputs) probability map of a whole case, padded for the pooling and cropped again."""
-    return _whole(predict, inputs_of(crop, network), network)
-
-
 def single_image_predictor(network: keras.Model, config: NetworkConfig) -> Predict:
-    """Return a function that predicts one image of any size with a network."""
+    """Return a function that predicts one image of any size: it pads it for the pooling, and crops the result."""
     predict = probabilities(network)
-    return lambda inputs: _whole(predict, inputs, config)
 
+    def of_image(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        rows, columns = inputs.shape[:2]
+        return np.asarray(predict(pad_to_divisor(inputs, config)[None]))[0, :rows, :columns]
 
-def _whole(predict: PredictBatch, inputs: NDArray[np.float32], network: NetworkConfig) -> NDArray[np.float32]:
-    rows, columns = inputs.shape[:2]
-    return np.asarray(predict(pad_to_divisor(inputs, network)[None]))[0, :rows, :columns]
+    return of_image
 
 
 class EarlyStopping:

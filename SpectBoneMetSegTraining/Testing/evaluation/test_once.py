@@ -70,9 +70,9 @@ def test_the_table_of_scores_is_that_of_the_cases_themselves():
 def test_predictions_are_cached_up_to_the_memory_limit(monkeypatch):
     shapes = []
 
-    def predict(batch):
-        shapes.append(batch.shape)
-        return np.zeros((*batch.shape[:3], 2), np.float32)
+    def predict(inputs):
+        shapes.append(inputs.shape)
+        return np.zeros((*inputs.shape[:2], 2), np.float32)
 
     cached, crop = CachedPredictions(predict, NETWORK), crop_of("a")
     assert cached(crop) is cached(crop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,13 @@ class GradientStep(ABC):
         optimizer: Keras' AdamW, built.
     """
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, replicas: int = 1) -> None:
+        """Build all three.
+
+        Args:
+            config: options of the training.
+            replicas: number of devices whose gradients, each divided by this number, the optimiser adds.
+        """
         import keras
 
         with arithmetic(config.precision):
@@ -35,7 +41,9 @@ class GradientStep(ABC):
         # The EMA network is validated and written as the model, so it has the precision of a reading.
         self.average = build_network(config.network)
         self.average.set_weights(self.network.get_weights())
-        self.optimizer = keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
+        self.optimizer = keras.optimizers.AdamW(
+            config.learning_rate, weight_decay=config.weight_decay, global_clipnorm=GRADIENT_NORM / replicas
+        )
         self.optimizer.build(self.network.trainable_variables)
         self._losses = losses_of(config)
 
@@ -76,12 +84,3 @@ def arithmetic(precision: Precision) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def clipped(gradients: Sequence[Any]) -> list[Any]:
-    """Clip gradients by their global norm, to GRADIENT_NORM."""
-    from keras import ops
-
-    norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
-    scale = GRADIENT_NORM / ops.maximum(norm, GRADIENT_NORM)
-    return [gradient * scale for gradient in gradients]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..setup.config import TrainingConfig
-from .base import GradientStep, clipped
+from .base import GradientStep
 
 #: Values of the variables of `JaxStep._variables`, group by group.
 State = list[list[Any]]
@@ -60,7 +60,7 @@ class JaxStep(GradientStep):
             return sum(parts.values()), (parts, after)
 
         (loss, (parts, statistics)), gradients = jax.value_and_grad(total, has_aux=True)(weights)
-        weights, moments = self.optimizer.stateless_apply(moments, clipped(gradients), weights)
+        weights, moments = self.optimizer.stateless_apply(moments, gradients, weights)
 
         def ema(old: list[Any], new: list[Any]) -> list[Any]:
             return [decay * one + (1 - decay) * other for one, other in zip(old, new, strict=True)]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..setup.config import MIXED, TrainingConfig
-from .base import GRADIENT_NORM, GradientStep
+from .base import GradientStep
 
 
 class TensorFlowStep(GradientStep):
@@ -24,7 +24,7 @@ class TensorFlowStep(GradientStep):
         self._strategy = strategy_for(config.batch // (2 if config.method in MIXED else 1), devices)
         self._replicas = self._strategy.num_replicas_in_sync
         with self._strategy.scope():
-            super().__init__(config)
+            super().__init__(config, self._replicas)
         if self._replicas > 1:
             for layer in self.network.layers:
                 if isinstance(layer, tf.keras.layers.BatchNormalization):
@@ -73,7 +73,6 @@ class TensorFlowStep(GradientStep):
         if self._replicas > 1:
             # Every device has the loss of the whole batch, and all_gather sums its gradient over the devices.
             gradients = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-        gradients, _ = tf.clip_by_global_norm(gradients, GRADIENT_NORM)
         # Keras sums the gradients of the devices, which are all equal here.
         self.optimizer.apply([gradient / self._replicas for gradient in gradients], variables)
         return {"loss": loss, **parts}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .base import GradientStep, clipped
+from .base import GradientStep
 
 
 class TorchStep(GradientStep):
@@ -29,7 +29,7 @@ class TorchStep(GradientStep):
         loss = sum(parts.values())
         gradients = torch.autograd.grad(loss, [variable.value for variable in variables])
         with torch.no_grad():
-            self.optimizer.apply(clipped(gradients), variables)
+            self.optimizer.apply(gradients, variables)
             for average, variable in zip(self.average.variables, self.network.variables, strict=True):
                 average.assign(decay * average.value + (1 - decay) * variable.value)
         return {name: float(value.detach()) for name, value in {"loss": loss, **parts}.items()}
