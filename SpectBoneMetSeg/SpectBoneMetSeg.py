@@ -19,12 +19,12 @@ from SpectBoneMetSegLib.mrml.pairing import show_only
 from SpectBoneMetSegModule import settings
 from SpectBoneMetSegModule.address import helpLink
 from SpectBoneMetSegModule.archive.section import ArchiveRun
-from SpectBoneMetSegModule.display.comparison_fields import Comparison
+from SpectBoneMetSegModule.display.comparison_fields import EarlierScanFields
 from SpectBoneMetSegModule.display.display_fields import Display
 from SpectBoneMetSegModule.display.log_view import LogView
 from SpectBoneMetSegModule.display.sides import followSides
 from SpectBoneMetSegModule.display.views import Views, forgetCode, registerLayouts, restoreLayout
-from SpectBoneMetSegModule.engine_fields import Choices
+from SpectBoneMetSegModule.engine_fields import EngineFields
 from SpectBoneMetSegModule.followup.section import FollowUp
 from SpectBoneMetSegModule.logic import SpectBoneMetSegLogic
 from SpectBoneMetSegModule.node_choice import Chosen
@@ -106,7 +106,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.selection.onFolded(self.ui.editSection.collapsed)
         self.ui.editSection.connect("contentsCollapsed(bool)", self.selection.onFolded)
         self.display = Display(self.ui, self.shownVolumes, self.showViews)
-        self.comparison = Comparison(self.ui, lambda: self.chosen.views, self.messages.say, self.compare)
+        self.comparison = EarlierScanFields(self.ui, lambda: self.chosen.views, self.messages.say, self.compare)
         self.log = LogView(self.ui.logText, self.ui.copyLogButton)
         self.changes = SegmentChanges(lambda: self.updateLesions())
         acts = (self.onDrawn, self.onUndoing)
@@ -117,7 +117,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self._settling.setInterval(SETTLED_MS)
         self._settling.connect("timeout()", self.onSettled)
         self.views = Views(self.selection.onClickedInView)
-        self.choices = Choices(self.ui, self.logic.modelNames())
+        self.choices = EngineFields(self.ui, self.logic.modelNames())
         self.followup, self.archive = FollowUp(self), ArchiveRun(self)
         # By default the line's button asks for a file.
         self.ui.outputPath.filters = ctk.ctkPathLineEdit.Dirs

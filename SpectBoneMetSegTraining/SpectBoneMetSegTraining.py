@@ -26,7 +26,7 @@ from SpectBoneMetSegTrainingModule.panels.gather import GatherPanel
 from SpectBoneMetSegTrainingModule.panels.next import NextPanel
 from SpectBoneMetSegTrainingModule.panels.result import ResultPanel
 from SpectBoneMetSegTrainingModule.panels.train import TrainPanel
-from SpectBoneMetSegTrainingModule.parameter_fields import Choices
+from SpectBoneMetSegTrainingModule.parameter_fields import ParameterFields
 from SpectBoneMetSegTrainingModule.self_test import SpectBoneMetSegTrainingTest
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class SpectBoneMetSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservation
         VTKObservationMixin.__init__(self)
         # Made here, so that `cleanup` and Reload work also after an error in `setup`.
         self.logic = SpectBoneMetSegTrainingLogic()
-        self.choices = Choices()
+        self.choices = ParameterFields()
         self.log: LogView | None = None
 
     def setup(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .slicer_types import Ui
 
 
-class Choices:
+class EngineFields:
     """Fills the fields and reads the choices in them."""
 
     def __init__(self, ui: Ui, modelNames: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .display.display_fields import Display
     from .display.views import Views
-    from .engine_fields import Choices
+    from .engine_fields import EngineFields
     from .logic import SpectBoneMetSegLogic
     from .node_choice import Chosen
     from .parameter_node import SpectBoneMetSegParameterNode
@@ -40,7 +40,7 @@ class Panel:
     logic: SpectBoneMetSegLogic
     live: LiveReading | None
     chosen: Chosen
-    choices: Choices
+    choices: EngineFields
     changes: SegmentChanges
     display: Display
     messages: Messages

@@ -42,7 +42,7 @@ def refill(selector: Widget, items: Sequence[tuple[str, str]], chosen: str | Non
     selector.blockSignals(False)
 
 
-class Choices:
+class ParameterFields:
     """Widgets that show the parameters of a parameter node and change them.
 
     Attributes:

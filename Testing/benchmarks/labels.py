@@ -37,7 +37,7 @@ from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, level_
 from SpectBoneMetSegTrainingLib.evaluation.report import compare_models, full_report, plain
 from SpectBoneMetSegTrainingLib.evaluation.scores import CaseScores, from_flat, save_scores, score_cases, without_flags
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import Population, simulate_population
-from SpectBoneMetSegTrainingLib.training.adapting.adapt import Request, adapt, plan_for
+from SpectBoneMetSegTrainingLib.training.adapting.adapt import AdaptationRequest, adapt, plan_for
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.presets import preset
 
@@ -149,7 +149,9 @@ def copy_case(source: Path, folder: Path, record: dict, split: str) -> None:
 def adapted(args: argparse.Namespace, data: Path, name: str, *, anyway: bool = False) -> ModelFolder:
     """Adapt the shipped model; return the adapted model if it is recommended or `anyway`, else the parent model."""
     output = args.work / "models" / name
-    request = Request(data, output.with_name(name + "-adapt"), output, args.model, None, args.minutes, seed=args.seed)
+    request = AdaptationRequest(
+        data, output.with_name(name + "-adapt"), output, args.model, None, args.minutes, seed=args.seed
+    )
     plan, config = plan_for(request)
     print(f"{name}: {plan.sentence}", flush=True)
     found = adapt(request, plan, config)

@@ -32,9 +32,9 @@ __all__ = [
     "STATE",
     "STOP",
     "WORK_FOLDER",
-    "Plan",
     "ReadCases",
     "Run",
+    "RunPlan",
     "broken_files",
     "lock_work_folder",
     "make_plan",
@@ -53,7 +53,7 @@ ReadCases = Callable[[Sequence[Case]], Iterator[tuple[int, dict[str, Any]]]]
 
 
 @dataclass
-class Plan:
+class RunPlan:
     """The cases of a run, by what is to be done with them.
 
     Attributes:
@@ -83,7 +83,7 @@ def make_plan(
     again: bool = False,
     retry: bool = False,
     outputs: Outputs | None = None,
-) -> Plan:
+) -> RunPlan:
     """Return the plan of a run.
 
     Args:
@@ -96,7 +96,7 @@ def make_plan(
         retry: also read cases that have failed before.
         outputs: outputs that results must have in addition to the result files.
     """
-    plan, known = Plan(found), earlier_failures(output)
+    plan, known = RunPlan(found), earlier_failures(output)
     for case in found.cases:
         if not again and is_done(case, card, options, quick=quick, outputs=outputs):
             plan.done.append(case)
@@ -140,7 +140,7 @@ def remove_unfinished(output: Path) -> None:
 class Run:
     """Executes a plan and writes the tables."""
 
-    def __init__(self, plan: Plan, output: Path, folder: Path, attempt: Callable[[Case], str]) -> None:
+    def __init__(self, plan: RunPlan, output: Path, folder: Path, attempt: Callable[[Case], str]) -> None:
         """Prepare the run; cases are read by `execute`.
 
         Args:

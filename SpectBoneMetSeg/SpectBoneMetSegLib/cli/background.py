@@ -16,7 +16,7 @@ from ..batch.state import is_running
 from ..common.errors import UserError, reason_of
 from ..common.processes import child_environment, process_group_options
 
-__all__ = ["LOG", "Archive", "last_message", "start_run"]
+__all__ = ["LOG", "ArchiveRun", "last_message", "start_run"]
 
 #: Output of the command, a file in the working folder of a run.
 LOG = "run.log"
@@ -27,7 +27,7 @@ PREFIX = "spectbonemetseg: "
 
 
 @dataclass(frozen=True)
-class Archive:
+class ArchiveRun:
     """An archive to read, with the options of `batch`.
 
     Attributes:
@@ -59,7 +59,7 @@ class Archive:
         return [*arguments, *(["--quick"] if self.quick else []), *(["--retry-failed"] if self.retry_failed else [])]
 
 
-def start_run(archive: Archive, python: str | None = None, command: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+def start_run(archive: ArchiveRun, python: str | None = None, command: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """Start the command in the background; return at once.
 
     Args:

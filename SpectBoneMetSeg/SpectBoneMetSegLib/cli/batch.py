@@ -18,7 +18,7 @@ from .segment import failure_text, make_writable, prepare
 
 if TYPE_CHECKING:
     from ..batch.cases import Case
-    from ..batch.run import Plan, Run
+    from ..batch.run import Run, RunPlan
     from ..batch.state import StateFile
     from ..batch.work import Settings
     from ..export.outputs import Outputs
@@ -150,7 +150,7 @@ def _read_archive(
     return 1 if run.failures else 0
 
 
-def _print_plan(plan: Plan, run: Run) -> None:
+def _print_plan(plan: RunPlan, run: Run) -> None:
     # A damaged file counts as a study that was not read.
     total = len(plan.found.cases) + len(run.broken)
     before = f", {len(plan.failed)} failed before (--retry-failed reads them again)" if plan.failed else ""

@@ -78,7 +78,7 @@ class ServeCommand:
         from ..model.store import find_model
         from ..receiving.reading import done_before
         from ..receiving.server import check_address, listening
-        from ..receiving.service import Service
+        from ..receiving.service import ReceivingService
         from ..receiving.spool import Spool
 
         output, spool_folder = Path(args.output), Path(args.spool).absolute()
@@ -97,7 +97,7 @@ class ServeCommand:
         spool = Spool.opened(spool_folder, args.spool_gb * 1e9, log.write)
         readers = _Readers(settings, lock.fileno())
         try:
-            service = Service(
+            service = ReceivingService(
                 spool, output, done_before(card, settings), readers.read, receiver_options, log.write, log.report
             )
             with listening(address, spool, log.write) as port, _running(service, readers):

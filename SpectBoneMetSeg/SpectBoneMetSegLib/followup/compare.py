@@ -21,7 +21,7 @@ from ..quantification.anatomy import all_regions
 from ..quantification.quantify import quantify
 from ..scan.planar import ViewName
 from .comparison_warnings import comparison_warnings
-from .limits import REPEATABILITY, Limits
+from .limits import REPEATABILITY, Repeatability
 from .registration import Registration, pixel_positions, register
 from .results import Change, Comparison, Step, TimePoint, Track, TrackPoint
 
@@ -35,7 +35,7 @@ REACH_MM, OVERLAP = 9.0, 0.4
 Key = tuple[int, int]
 
 
-def compare(readings: Sequence[Reading], limits: Limits = REPEATABILITY) -> Comparison:
+def compare(readings: Sequence[Reading], limits: Repeatability = REPEATABILITY) -> Comparison:
     """Compare two or more readings of one patient, ordered by study date.
 
     Args:
@@ -135,7 +135,7 @@ def _track(
     times: Sequence[TimePoint],
     positions: Sequence[dict[int, Points]],
     maps: Sequence[Registration],
-    limits: Limits,
+    limits: Repeatability,
 ) -> tuple[str, tuple[TrackPoint, ...]]:
     """Return the bone and the points of a track, one per scan."""
     points: list[TrackPoint] = []
@@ -190,7 +190,7 @@ def _change(
     areas: dict[ViewName, float],
     views_before: set[ViewName],
     views_now: set[ViewName],
-    limits: Limits,
+    limits: Repeatability,
 ) -> Change:
     """Classify the change of a lesion since the scan before.
 

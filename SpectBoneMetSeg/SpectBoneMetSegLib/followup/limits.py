@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["REPEATABILITY", "Limits"]
+__all__ = ["REPEATABILITY", "Repeatability"]
 
 #: 95 % of a normal distribution lie within this number of standard deviations of the mean.
 NINETY_FIVE = 1.96
 
 
 @dataclass(frozen=True)
-class Limits:
+class Repeatability:
     """Repeatability of a lesion's area.
 
     Attributes:
@@ -35,6 +35,6 @@ class Limits:
         return math.exp(NINETY_FIVE * self.log_area_sd)
 
 
-REPEATABILITY = Limits(
+REPEATABILITY = Repeatability(
     0.17, "Measured end to end on few simulated patients who were scanned twice; in real patients it may be larger."
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..lesions.results import Reading
 from ..quantification.results import LesionQuantities, Quantification
 from ..scan.planar import ViewName
-from .limits import Limits
+from .limits import Repeatability
 from .registration import Registration
 
 __all__ = ["Change", "Comparison", "Step", "TimePoint", "Track", "TrackPoint"]
@@ -117,6 +117,6 @@ class Comparison:
     times: tuple[TimePoint, ...]
     tracks: tuple[Track, ...]
     steps: tuple[Step, ...]
-    limits: Limits
+    limits: Repeatability
     maps: tuple[Registration, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ from ..scan.planar import PlanarView, ViewName, WholeBodyScan
 from .registration import Affine, Registration
 from .results import Change, Comparison, TimePoint, Track, TrackPoint
 
-__all__ = ["Burden", "Row", "Side", "SideBySide", "load_side_by_side", "save_side_by_side", "side_by_side"]
+__all__ = ["Burden", "LesionPair", "Side", "SideBySide", "load_side_by_side", "save_side_by_side", "side_by_side"]
 
 Position = tuple[float, float]
 SIDES = ("earlier", "later")
@@ -44,7 +44,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Row:
+class LesionPair:
     """A lesion that at least one of the two scans shows.
 
     Attributes:
@@ -111,7 +111,7 @@ class SideBySide:
     earlier: Side
     later: Side
     own: str
-    rows: tuple[Row, ...]
+    rows: tuple[LesionPair, ...]
     body: Affine
     burdens: tuple[Burden, ...]
     warnings: tuple[str, ...]
@@ -149,7 +149,7 @@ def side_by_side(comparison: Comparison, own: Reading) -> SideBySide:
     )
 
 
-def _row(track: Track, earlier: TimePoint, later: TimePoint, step: Registration, number: int) -> Row | None:
+def _row(track: Track, earlier: TimePoint, later: TimePoint, step: Registration, number: int) -> LesionPair | None:
     one, two = track.points[number - 1], track.points[number]
     if not one.lesions and not two.lesions:
         return None
@@ -159,7 +159,9 @@ def _row(track: Track, earlier: TimePoint, later: TimePoint, step: Registration,
         own = point.positions if point.lesions else mapping(other.positions)
         positions.append((float(own[:, 0].mean()), float(own[:, 1].mean())))
     areas = one.area_mm2, two.area_mm2
-    return Row(track.number, track.bone, two.change, *areas, one.uptake_per_mean, two.uptake_per_mean, *positions)
+    return LesionPair(
+        track.number, track.bone, two.change, *areas, one.uptake_per_mean, two.uptake_per_mean, *positions
+    )
 
 
 def _region(time: TimePoint, point: TrackPoint) -> int:
@@ -239,7 +241,7 @@ def load_side_by_side(path: str | Path) -> SideBySide:
     facts, arrays = load_arrays(path)
     body = Affine(*(np.asarray(facts["body"][name], np.float64) for name in ("source", "target", "matrix")))
     rows = [
-        Row(
+        LesionPair(
             **{
                 **row,
                 "earlier_position": tuple(row["earlier_position"]),

@@ -220,7 +220,7 @@ def save_model(
             "sha256": sha256_of(temporary / WEIGHTS_FILE),
             "onnx_sha256": "",
         }
-        _write_card(ModelCard(**filled), temporary)
+        _write_card(ModelCard(**filled), temporary / CARD_FILE)
 
     _replace_folder(target, write)
     return read_model(target)
@@ -237,7 +237,7 @@ def update_card(model: ModelFolder, card: ModelCard) -> ModelFolder:
         raise ValueError("a card with other hashes belongs to another model")
     try:
         with whole_file(model.path / CARD_FILE) as part:
-            part.write_text(_card_text(card), encoding="utf-8")
+            _write_card(card, part)
     except OSError as error:
         raise UserError(f"The card of {model.path} cannot be written ({reason_of(error)}).") from error
     return read_model(model.path)
@@ -250,9 +250,7 @@ def check_target(folder: Path) -> None:
         UserError: an invalid model name, or a folder that holds other files than a model's.
     """
     if not MODEL_NAME.fullmatch(folder.name):
-        raise UserError(
-            f"{str(folder)!r} is not a valid name of a model folder; use letters, digits, '.', '_' and '-'."
-        )
+        raise UserError(f"{str(folder)!r} is not a valid model folder; use letters, digits, '.', '_' and '-' in names.")
     if not folder.exists():
         return
     contents = {item.name for item in folder.iterdir()} if folder.is_dir() else {""}
@@ -273,7 +271,7 @@ def add_onnx(model: ModelFolder, content: bytes) -> ModelFolder:
     def write(temporary: Path) -> None:
         shutil.copyfile(model.weights, temporary / WEIGHTS_FILE)
         (temporary / ONNX_FILE).write_bytes(content)
-        _write_card(replace(model.card, onnx_sha256=sha256_of(temporary / ONNX_FILE)), temporary)
+        _write_card(replace(model.card, onnx_sha256=sha256_of(temporary / ONNX_FILE)), temporary / CARD_FILE)
 
     remedy = "the model stays as it was; free some space or name another folder"
     _replace_folder(model.path.absolute(), write, "model.onnx", remedy)
@@ -291,7 +289,7 @@ def copy_model(model: ModelFolder, folder: Path, card: ModelCard) -> ModelFolder
         for path in (model.weights, model.onnx):
             if path.exists():
                 shutil.copyfile(path, temporary / path.name)
-        _write_card(card, temporary)
+        _write_card(card, temporary / CARD_FILE)
 
     _replace_folder(folder.absolute(), write)
     return read_model(folder)
@@ -311,7 +309,7 @@ def halve_model(model: ModelFolder, folder: Path) -> ModelFolder:
     def write(temporary: Path) -> None:
         np.savez(temporary / WEIGHTS_FILE, **halves)
         card = replace(model.card, sha256=sha256_of(temporary / WEIGHTS_FILE), onnx_sha256="")
-        _write_card(card, temporary)
+        _write_card(card, temporary / CARD_FILE)
 
     _replace_folder(folder.absolute(), write)
     return read_model(folder)
@@ -343,11 +341,8 @@ def remove_model(name: str) -> Path:
     named = MODEL_NAME.fullmatch(name) is not None
     if not named or not (folder / CARD_FILE).is_file():
         shipped = named and (shipped_models_folder() / name / CARD_FILE).is_file()
-        reason = (
-            "shipped with the program and cannot be deleted"
-            if shipped
-            else "not one of your own models; `models` lists them"
-        )
+        own = "not one of your own models; `models` lists them"
+        reason = "shipped with the program and cannot be deleted" if shipped else own
         raise UserError(f"{name!r} is {reason}.")
     try:
         shutil.rmtree(folder)
@@ -368,12 +363,8 @@ def _read_weights(network: keras.Model, path: Path) -> None:
             weight.assign(arrays[weight.path])
 
 
-def _write_card(card: ModelCard, folder: Path) -> None:
-    (folder / CARD_FILE).write_text(_card_text(card), encoding="utf-8")
-
-
-def _card_text(card: ModelCard) -> str:
-    return json.dumps(card.to_dict(), indent=2) + "\n"
+def _write_card(card: ModelCard, path: Path) -> None:
+    path.write_text(json.dumps(card.to_dict(), indent=2) + "\n", encoding="utf-8")
 
 
 def _replace_folder(

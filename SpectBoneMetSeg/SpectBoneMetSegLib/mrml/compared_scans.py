@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..followup.picture import COLORS
 from ..followup.results import Change
-from ..followup.side_by_side import Row, Side, SideBySide
+from ..followup.side_by_side import LesionPair, Side, SideBySide
 from ..scan.planar import PlanarView, ViewName
 from .display_levels import draw
 from .nodes import add_node, add_segmentation, add_view, labelmap_of, prepare_segmentation
@@ -37,7 +37,7 @@ VIEW_KINDS = ("vtkMRMLSliceNode", "vtkMRMLViewNode")
 class ComparedScans:
     """The nodes of two compared scans in a scene."""
 
-    def __init__(self, scene: Any, change_text: Callable[[Row], str]) -> None:
+    def __init__(self, scene: Any, change_text: Callable[[LesionPair], str]) -> None:
         """Create an empty display.
 
         Args:
@@ -99,7 +99,7 @@ class ComparedScans:
         volumes = [node for node in map(self.scene.GetNodeByID, self._volumes.values()) if node is not None]
         draw(volumes, "body", percent, 1.0, self.scene, inverse=True)
 
-    def choose(self, row: Row | None) -> None:
+    def choose(self, row: LesionPair | None) -> None:
         """Emphasise the outlines of one lesion and show the text of its change; None shows all lesions alike."""
         number = row.number if row is not None else None
         for marks in map(self.scene.GetNodeByID, self._marks):
@@ -127,7 +127,7 @@ class ComparedScans:
                 remove_node(node, self.scene)
         self._nodes, self._volumes, self._segmentations, self._marks = [], {}, [], []
 
-    def _add_view(self, panel: str, side: Side, name: ViewName, view: PlanarView, rows: dict[int, Row]) -> None:
+    def _add_view(self, panel: str, side: Side, name: ViewName, view: PlanarView, rows: dict[int, LesionPair]) -> None:
         volume = add_view(view, f"{side.scan.case} {panel}", self.scene, hidden=True)
         store_scan_attributes(volume, side.scan)
         set_shown(volume, name)
@@ -141,7 +141,9 @@ class ComparedScans:
         self._marks += [each.GetID() for each in marks]
         self._segmentations.append(node.GetID())
 
-    def _add_outlines(self, volume: Any, view: PlanarView, numbers: NDArray[np.uint16], rows: dict[int, Row]) -> Any:
+    def _add_outlines(
+        self, volume: Any, view: PlanarView, numbers: NDArray[np.uint16], rows: dict[int, LesionPair]
+    ) -> Any:
         import slicer
 
         node = add_segmentation(f"{volume.GetName()} lesions", volume, self.scene, hidden=True)
@@ -162,7 +164,7 @@ class ComparedScans:
         return node
 
     def _add_numbers(
-        self, name: ViewName, view: PlanarView, numbers: NDArray[np.uint16], rows: dict[int, Row]
+        self, name: ViewName, view: PlanarView, numbers: NDArray[np.uint16], rows: dict[int, LesionPair]
     ) -> list[Any]:
         """Add the numbers of the lesions, one node of points for each change, in its colour."""
         made: dict[Change, Any] = {}

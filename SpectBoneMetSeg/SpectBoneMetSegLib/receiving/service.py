@@ -21,7 +21,7 @@ from .sending import Destination
 from .spool import Spool
 from .table import write_studies
 
-__all__ = ["ReceiverOptions", "Service"]
+__all__ = ["ReceiverOptions", "ReceivingService"]
 
 #: Seconds between two checks for work, two attempts after an error, and two removals of old images.
 POLL, RETRY, TIDY_EVERY = 0.2, 60.0, 3600.0
@@ -50,7 +50,7 @@ class ReceiverOptions:
     retry_failed: bool = False
 
 
-class Service:
+class ReceivingService:
     """Reads the studies of a spool and sends their results, until it is ended."""
 
     def __init__(

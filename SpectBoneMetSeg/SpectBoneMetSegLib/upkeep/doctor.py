@@ -32,7 +32,7 @@ from ..model.store import (
     verify,
 )
 
-__all__ = ["Finding", "examine"]
+__all__ = ["DoctorResult", "examine"]
 
 State = Literal["good", "note", "bad"]
 Value = TypeVar("Value")
@@ -51,7 +51,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorResult:
     """Result of one check.
 
     Attributes:
@@ -67,7 +67,7 @@ class Finding:
     remedy: str = ""
 
 
-def examine(output: Path, model: str | None = None) -> Iterator[Finding]:
+def examine(output: Path, model: str | None = None) -> Iterator[DoctorResult]:
     """Check everything that reading needs, one after another; nothing is changed or downloaded.
 
     Args:
@@ -83,24 +83,24 @@ def examine(output: Path, model: str | None = None) -> Iterator[Finding]:
     yield from _engines(model)
 
 
-def _program() -> Finding:
+def _program() -> DoctorResult:
     version = sys.version_info[:2]
     found = f"SpectBoneMetSeg {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
     if PYTHONS[0] <= version <= PYTHONS[1]:
-        return Finding("program", "good", found)
-    return Finding("program", "bad", found, "Use Python 3.11, 3.12 or 3.13.")
+        return DoctorResult("program", "good", found)
+    return DoctorResult("program", "bad", found, "Use Python 3.11, 3.12 or 3.13.")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[DoctorResult]:
     for name in NEEDED:
         version = _version(name)
         if version:
-            yield Finding(f"package {name}", "good", version)
+            yield DoctorResult(f"package {name}", "good", version)
         else:
-            yield Finding(f"package {name}", "bad", "not installed", f"pip install {name}")
+            yield DoctorResult(f"package {name}", "bad", "not installed", f"pip install {name}")
     installed = {name: version for name in EXTRA if (version := _version(name))}
     text = ", ".join(f"{name} {version}" for name, version in installed.items()) or "none"
-    yield Finding("packages of extras", "good", text)
+    yield DoctorResult("packages of extras", "good", text)
 
 
 def _version(name: str) -> str:
@@ -110,22 +110,22 @@ def _version(name: str) -> str:
         return ""
 
 
-def _machine(output: Path) -> Iterator[Finding]:
+def _machine(output: Path) -> Iterator[DoctorResult]:
     from ..batch.pool import cores
 
-    yield Finding("cores", "good", f"{cores()} of {os.cpu_count()} may be used")
+    yield DoctorResult("cores", "good", f"{cores()} of {os.cpu_count()} may be used")
     free = free_memory_mb()
     if free is None:
-        yield Finding("memory", "note", "not reported by the system")
+        yield DoctorResult("memory", "note", "not reported by the system")
     else:
         low = free < 2**10 * LEAST_MEMORY_GB
         remedy = "Close other programs, or read with fewer processes at a time." if low else ""
-        yield Finding("memory", "bad" if low else "good", f"{free / 2**10:.1f} GB free", remedy)
+        yield DoctorResult("memory", "bad" if low else "good", f"{free / 2**10:.1f} GB free", remedy)
     folder = _existing(output)
     space = shutil.disk_usage(folder).free / 2**30
     low = space < LEAST_DISK_GB
     remedy = f"Free some space below {folder}: a study takes about 3 MB." if low else ""
-    yield Finding("disk", "bad" if low else "good", f"{space:.1f} GB free at {folder}", remedy)
+    yield DoctorResult("disk", "bad" if low else "good", f"{space:.1f} GB free at {folder}", remedy)
 
 
 def _existing(folder: Path) -> Path:
@@ -134,7 +134,7 @@ def _existing(folder: Path) -> Path:
     return next(parent for parent in (folder, *folder.parents) if parent.exists())
 
 
-def _folders(output: Path) -> Iterator[Finding]:
+def _folders(output: Path) -> Iterator[DoctorResult]:
     folders = {
         "results": (_existing(output), "Name another folder for the results, or ask for permission to write there."),
         "temporary files": (Path(tempfile.gettempdir()), "Set TMPDIR to a folder that can be written."),
@@ -147,13 +147,13 @@ def _folders(output: Path) -> Iterator[Finding]:
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass
-            yield Finding(f"folder for {name}", "good", f"{folder} can be written")
+            yield DoctorResult(f"folder for {name}", "good", f"{folder} can be written")
         except OSError as error:
             state: State = "note" if name == "own models" else "bad"
-            yield Finding(f"folder for {name}", state, f"{folder} cannot be written ({reason_of(error)})", remedy)
+            yield DoctorResult(f"folder for {name}", state, f"{folder} cannot be written ({reason_of(error)})", remedy)
 
 
-def _models() -> Iterator[Finding]:
+def _models() -> Iterator[DoctorResult]:
     sound = list_models()
     for model in sound:
         yield _checked(f"model {model.path.name}", model)
@@ -164,43 +164,47 @@ def _models() -> Iterator[Finding]:
                 continue
             try:
                 hidden = read_model(card.parent)
-                yield Finding(f"model {card.parent.name}", "note", f"{hidden.path}: another model has the same name")
+                yield DoctorResult(
+                    f"model {card.parent.name}", "note", f"{hidden.path}: another model has the same name"
+                )
             except UserError as error:
-                yield Finding(f"model {card.parent.name}", "bad", str(error), f"Remove or restore {card.parent}.")
+                yield DoctorResult(f"model {card.parent.name}", "bad", str(error), f"Remove or restore {card.parent}.")
     if not sound:
-        yield Finding("models", "bad", "none", "Install one (`spectbonemetseg models`).")
+        yield DoctorResult("models", "bad", "none", "Install one (`spectbonemetseg models`).")
 
 
-def _checked(name: str, model: ModelFolder) -> Finding:
+def _checked(name: str, model: ModelFolder) -> DoctorResult:
     try:
         verify(model)
     except UserError as error:
-        return Finding(name, "bad", str(error), "Install the model again.")
-    return Finding(name, "good", f"version {model.card.version}, SHA-256 {model.card.sha256[:12]}... matches its card")
+        return DoctorResult(name, "bad", str(error), "Install the model again.")
+    return DoctorResult(
+        name, "good", f"version {model.card.version}, SHA-256 {model.card.sha256[:12]}... matches its card"
+    )
 
 
-def _devices() -> Iterator[Finding]:
+def _devices() -> Iterator[DoctorResult]:
     from ..model.gpus import nvidia
 
     card = nvidia()
     if card is None:
-        yield Finding("GPU", "good", "no NVIDIA card; the CPU is used")
+        yield DoctorResult("GPU", "good", "no NVIDIA card; the CPU is used")
     else:
-        yield Finding("GPU", "good", f"NVIDIA, CUDA {card.cuda[0]}.{card.cuda[1]}, capability {card.generation}")
+        yield DoctorResult("GPU", "good", f"NVIDIA, CUDA {card.cuda[0]}.{card.cuda[1]}, capability {card.generation}")
 
 
-def _engines(name: str | None) -> Iterator[Finding]:
+def _engines(name: str | None) -> Iterator[DoctorResult]:
     try:
         model = find_model(name)
     except UserError as error:
-        yield Finding("engines", "bad", str(error), "Name an installed model.")
+        yield DoctorResult("engines", "bad", str(error), "Name an installed model.")
         return
     predictions: dict[str, np.ndarray] = {}
     for engine, package in (("onnx", "onnxruntime"), ("tensorflow", "tensorflow")):
         if not is_installed(package):
             needed = engine == "onnx"
             remedy = "pip install onnxruntime" if needed else "Only training needs it."
-            yield Finding(f"engine {engine}", "bad" if needed else "note", "not installed", remedy)
+            yield DoctorResult(f"engine {engine}", "bad" if needed else "note", "not installed", remedy)
             continue
         yield from _test_engine(model, engine, predictions)  # type: ignore[arg-type]
     if len(predictions) == 2:
@@ -208,10 +212,10 @@ def _engines(name: str | None) -> Iterator[Finding]:
         difference = float(np.abs(one - other).max())
         agree = difference <= TOLERANCE
         remedy = "" if agree else "Read with one engine only, and report it."
-        yield Finding("engines agree", "good" if agree else "bad", f"to {difference:.1g} in probability", remedy)
+        yield DoctorResult("engines agree", "good" if agree else "bad", f"to {difference:.1g} in probability", remedy)
 
 
-def _test_engine(model: ModelFolder, engine: EngineName, predictions: dict[str, np.ndarray]) -> Iterator[Finding]:
+def _test_engine(model: ModelFolder, engine: EngineName, predictions: dict[str, np.ndarray]) -> Iterator[DoctorResult]:
     """Load a model and predict on an image of smoothed noise of the size of a thorax (256 x 256 pixels)."""
     from scipy.ndimage import gaussian_filter
 
@@ -223,14 +227,14 @@ def _test_engine(model: ModelFolder, engine: EngineName, predictions: dict[str, 
         loaded.predict(inputs)
         predictions[engine], to_read = _timed(lambda: loaded.predict(inputs))
     except UserError as error:
-        yield Finding(f"engine {engine}", "note" if predictions else "bad", str(error), "Use another engine.")
+        yield DoctorResult(f"engine {engine}", "note" if predictions else "bad", str(error), "Use another engine.")
         return
     except Exception as error:  # noqa: BLE001 - every engine has its own exceptions
         text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        yield Finding(f"engine {engine}", "bad", text, f"Install {engine} again, or use another engine.")
+        yield DoctorResult(f"engine {engine}", "bad", text, f"Install {engine} again, or use another engine.")
         return
     found = f"runs {model.card.name} on {loaded.device}: {to_load:.1f} s to load, {to_read * 1000:.0f} ms per thorax"
-    yield Finding(f"engine {engine}", "note" if loaded.warnings else "good", found, " ".join(loaded.warnings))
+    yield DoctorResult(f"engine {engine}", "note" if loaded.warnings else "good", found, " ".join(loaded.warnings))
 
 
 def _timed(work: Callable[[], Value]) -> tuple[Value, float]:

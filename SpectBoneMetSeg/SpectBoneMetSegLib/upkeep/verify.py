@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from ..model.engines import EngineName
     from ..model.store import ModelFolder
 
-__all__ = ["PROBABILITY_TOLERANCE", "Difference", "Verdict", "verify_receipt"]
+__all__ = ["PROBABILITY_TOLERANCE", "Deviation", "Verdict", "verify_receipt"]
 
 #: Maximum difference of a probability due to the rounding of other engines, devices and processors.
 PROBABILITY_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Difference:
+class Deviation:
     """A difference from the receipt or its files.
 
     Attributes:
@@ -55,7 +55,7 @@ class Verdict:
 
     holds: bool
     same_bytes: bool
-    differences: tuple[Difference, ...]
+    differences: tuple[Deviation, ...]
     facts: dict[str, str]
 
 
@@ -166,25 +166,25 @@ def _options(receipt: Mapping[str, Any]) -> Options:
 
 def _compare(
     reading: Reading, receipt: Mapping[str, Any], folder: Path
-) -> tuple[list[Difference], list[Difference], bool]:
+) -> tuple[list[Deviation], list[Deviation], bool]:
     """Return (relevant differences, minor differences, whether all masks are identical)."""
     from .._version import __version__
 
-    relevant: list[Difference] = []
-    notes: list[Difference] = []
+    relevant: list[Deviation] = []
+    notes: list[Deviation] = []
     version = (receipt.get("program") or {}).get("version")
     if version != __version__:
-        notes.append(Difference("program", f"It was read by version {version}; this is {__version__}."))
+        notes.append(Deviation("program", f"It was read by version {version}; this is {__version__}."))
     crop: dict[str, Any] = reading.receipt["crop"]  # type: ignore[assignment]
     then = receipt.get("crop") or {}
     if any(list(then.get(name) or []) != list(crop[name]) for name in ("rows", "columns")):
-        relevant.append(Difference("crop", f"The box is now {_box(crop)}, it was {_box(then)}."))
+        relevant.append(Deviation("crop", f"The box is now {_box(crop)}, it was {_box(then)}."))
     same = _compare_masks(reading, folder, relevant)
     _compare_probability(reading, folder, relevant, notes)
     count = receipt.get("lesions")
     if isinstance(count, int) and count != len(reading.lesions):
         text = f"{len(reading.lesions)} areas are found now, {count} were found then."
-        relevant.append(Difference("lesions", text))
+        relevant.append(Deviation("lesions", text))
     _compare_table(reading, folder, relevant)
     return relevant, notes, same
 
@@ -203,7 +203,7 @@ def _stored(path: Path) -> Any:
         raise UserError(f"{path} is damaged; restore it or read the scan again.") from error
 
 
-def _compare_masks(reading: Reading, folder: Path, relevant: list[Difference]) -> bool:
+def _compare_masks(reading: Reading, folder: Path, relevant: list[Deviation]) -> bool:
     masks: dict[str, Any] = {"mask": reading.mask}
     masks |= {f"mask_{name}": ids for name, ids in reading.view_masks.items()}
     same = True
@@ -212,39 +212,39 @@ def _compare_masks(reading: Reading, folder: Path, relevant: list[Difference]) -
         if stored is None:
             same = False
             text = f"{name}.nrrd is missing in the folder of the receipt and cannot be compared."
-            relevant.append(Difference(name, text))
+            relevant.append(Deviation(name, text))
         elif stored.shape != mask.shape:
             same = False
-            relevant.append(Difference(name, f"{name}.nrrd has {stored.shape} pixels, the scan {mask.shape}."))
+            relevant.append(Deviation(name, f"{name}.nrrd has {stored.shape} pixels, the scan {mask.shape}."))
         elif differing := int((stored != mask).sum()):
             same = False
             text = f"{differing} pixels of {name}.nrrd differ: the file was changed, or the reading differs."
-            relevant.append(Difference(name, text))
+            relevant.append(Deviation(name, text))
     return same
 
 
-def _compare_probability(reading: Reading, folder: Path, relevant: list[Difference], notes: list[Difference]) -> None:
+def _compare_probability(reading: Reading, folder: Path, relevant: list[Deviation], notes: list[Deviation]) -> None:
     stored = _stored(folder / "probability.nrrd")
     if stored is None:
         return
     if stored.shape != reading.probability.shape:
         text = f"probability.nrrd has {stored.shape} pixels, the scan {reading.probability.shape}."
-        relevant.append(Difference("probability", text))
+        relevant.append(Deviation("probability", text))
         return
     most = float(np.abs(stored - reading.probability).max())
     if most > 0:
         text = f"Probabilities differ by at most {most:.2g}; {PROBABILITY_TOLERANCE:g} is allowed."
-        (relevant if most > PROBABILITY_TOLERANCE else notes).append(Difference("probability", text))
+        (relevant if most > PROBABILITY_TOLERANCE else notes).append(Deviation("probability", text))
 
 
-def _compare_table(reading: Reading, folder: Path, relevant: list[Difference]) -> None:
+def _compare_table(reading: Reading, folder: Path, relevant: list[Deviation]) -> None:
     from ..export.table import write_lesion_table
     from ..quantification.quantify import quantify
 
     try:
         stored = (folder / "lesions.csv").read_text(encoding="utf-8")
     except (OSError, ValueError):
-        relevant.append(Difference("table", "lesions.csv cannot be read and cannot be compared."))
+        relevant.append(Deviation("table", "lesions.csv cannot be read and cannot be compared."))
         return
     import tempfile
 
@@ -254,7 +254,7 @@ def _compare_table(reading: Reading, folder: Path, relevant: list[Difference]) -
     then_rows, now_rows = (list(csv.DictReader(io.StringIO(text))) for text in (stored, now))
     if len(then_rows) != len(now_rows):
         text = f"lesions.csv has {len(then_rows)} rows, the reading {len(now_rows)}."
-        relevant.append(Difference("table", text))
+        relevant.append(Deviation("table", text))
         return
     changed = sorted(
         {
@@ -266,7 +266,7 @@ def _compare_table(reading: Reading, folder: Path, relevant: list[Difference]) -
     )
     if changed:
         text = f"lesions.csv differs in {', '.join(changed)}: the file was edited, or the reading differs."
-        relevant.append(Difference("table", text))
+        relevant.append(Deviation("table", text))
 
 
 def _equal(one: str | None, other: str | None) -> bool:

@@ -68,7 +68,7 @@ class ReportingClock(Clock):
             yield
 
 
-class Service:
+class ReadingService:
     """Keeps the reader of the last model loaded and handles requests one after another."""
 
     def __init__(self, channel: Channel) -> None:
@@ -161,7 +161,7 @@ def main() -> None:
     """Handle requests until the input is closed."""
     channel = open_channel()
     requests = requests_from_parent(_tidy_up)
-    service = Service(channel)
+    service = ReadingService(channel)
     channel.send("ready", facts={"pid": os.getpid(), "started": time.time()})
     while True:
         service.handle(requests.get())

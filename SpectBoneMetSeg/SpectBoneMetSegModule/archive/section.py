@@ -118,7 +118,7 @@ class ArchiveRun(StatusLine):
             UserError: a folder is missing or makes no sense, packages are missing, it cannot be started.
         """
         from SpectBoneMetSegLib.batch.state import read_state
-        from SpectBoneMetSegLib.cli.background import Archive, start_run
+        from SpectBoneMetSegLib.cli.background import ArchiveRun, start_run
 
         ui, output = self.ui, self.output
         if not ui.archivePath.currentPath or output is None:
@@ -126,7 +126,7 @@ class ArchiveRun(StatusLine):
             return
         model, engine, device = self.panel.choices.current()
         self.panel.logic.ensureRequirements(engine, model, device)
-        archive = Archive(
+        archive = ArchiveRun(
             Path(ui.archivePath.currentPath),
             output,
             model,

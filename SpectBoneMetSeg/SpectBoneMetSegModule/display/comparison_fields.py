@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..slicer_types import BoxNode, Ui, Volumes
 
 
-class Comparison:
+class EarlierScanFields:
     """The earlier scan that the chosen one is compared with, if any."""
 
     def __init__(self, ui: Ui, chosen: Callable[[], Volumes], say: Say, onChanged: Callable[[], None]) -> None:

@@ -33,7 +33,7 @@ from .view_link import ViewLink
 
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.common.calls import Call
-    from SpectBoneMetSegLib.followup.side_by_side import Row, SideBySide
+    from SpectBoneMetSegLib.followup.side_by_side import LesionPair, SideBySide
     from SpectBoneMetSegLib.lesions.results import Reading
     from SpectBoneMetSegLib.lesions.review import Review
     from SpectBoneMetSegLib.mrml.live_reading import LiveReading
@@ -288,7 +288,7 @@ class FollowUp(StatusLine, VTKObservationMixin):
             self.back()
 
     @slot
-    def onChosen(self, row: Row) -> None:
+    def onChosen(self, row: LesionPair) -> None:
         """Bring a lesion into the middle of both scans."""
         if not self.active:
             self.sideBySide()

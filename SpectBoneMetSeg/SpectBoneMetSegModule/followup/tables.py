@@ -18,7 +18,7 @@ from ..review.tables import prepareTable
 
 if TYPE_CHECKING:
     from SpectBoneMetSegLib.followup.results import Change
-    from SpectBoneMetSegLib.followup.side_by_side import Burden, Row
+    from SpectBoneMetSegLib.followup.side_by_side import Burden, LesionPair
 
     from ..slicer_types import Widget
 
@@ -48,7 +48,7 @@ def reviewWords(state: str) -> str:
     return words.get(state, state)
 
 
-def legendText(rows: Sequence[Row]) -> str:
+def legendText(rows: Sequence[LesionPair]) -> str:
     """Return the number of lesions in each state, each after a dot of its colour, as rich text."""
     parts = []
     for state in STATES:
@@ -61,10 +61,10 @@ def legendText(rows: Sequence[Row]) -> str:
 class LesionRows:
     """Fills the QTableWidget of matched lesions, head to foot."""
 
-    def __init__(self, table: Widget, onChosen: Callable[[Row], None]) -> None:
+    def __init__(self, table: Widget, onChosen: Callable[[LesionPair], None]) -> None:
         """Take over a table; `onChosen` is called with the Row that the user selects."""
         self.table, self.onChosen = table, onChosen
-        self.rows: Sequence[Row] = ()
+        self.rows: Sequence[LesionPair] = ()
         self.filling = False
         titles = [
             (_("No."), _("As in the views, head to foot")),
@@ -77,7 +77,7 @@ class LesionRows:
         prepareTable(table, titles)
         table.connect("itemSelectionChanged()", self.selected)
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, rows: Sequence[LesionPair]) -> None:
         """Show the Rows of a comparison."""
         self.filling = True
         self.rows = rows

@@ -7,7 +7,7 @@ import time
 import pytest
 from SpectBoneMetSegLib.batch.run import WORK_FOLDER, lock_work_folder
 from SpectBoneMetSegLib.batch.state import StateFile, is_running, read_state, stop_run
-from SpectBoneMetSegLib.cli.background import Archive, last_message, start_run
+from SpectBoneMetSegLib.cli.background import ArchiveRun, last_message, start_run
 from SpectBoneMetSegLib.common.errors import UserError
 
 #: A run that holds its lock, reports that it reads, and waits for the request to end.
@@ -41,7 +41,7 @@ def until(condition, seconds=60.0):
 @pytest.fixture
 def a_run(tmp_path):
     (tmp_path / "scans").mkdir()
-    archive = Archive(tmp_path / "scans", tmp_path / "out")
+    archive = ArchiveRun(tmp_path / "scans", tmp_path / "out")
     process = start_run(archive, command=[sys.executable, "-c", RUN])
     until(lambda: read_state(archive.output) is not None)
     yield archive, process
@@ -93,7 +93,7 @@ def test_a_run_of_another_machine_is_requested_to_end_but_not_killed_from_here(a
 @pytest.mark.parametrize("at_once", [False, True])
 def test_a_run_behind_a_launcher_ends(tmp_path, at_once):
     (tmp_path / "scans").mkdir()
-    archive = Archive(tmp_path / "scans", tmp_path / "out")
+    archive = ArchiveRun(tmp_path / "scans", tmp_path / "out")
     process = start_run(archive, command=[sys.executable, "-c", LAUNCHER, "-c", RUN])
     until(lambda: read_state(archive.output) is not None)
     assert read_state(archive.output).pid != process.pid
@@ -108,12 +108,12 @@ def test_a_run_behind_a_launcher_ends(tmp_path, at_once):
 def test_folders_that_make_no_sense_are_reported_before_anything_is_written(tmp_path, folder, output, words):
     (tmp_path / "scans").mkdir()
     with pytest.raises(UserError, match=words):
-        start_run(Archive(tmp_path / folder, tmp_path / output))
+        start_run(ArchiveRun(tmp_path / folder, tmp_path / output))
     assert not (tmp_path / output / WORK_FOLDER).exists()
 
 
 def test_the_command_line_is_that_of_batch(tmp_path):
-    archive = Archive(
+    archive = ArchiveRun(
         tmp_path / "a", tmp_path / "b", "mine", "onnx", "cpu", "whole-body", quick=True, retry_failed=True
     )
     from SpectBoneMetSegLib.cli.main import _parser

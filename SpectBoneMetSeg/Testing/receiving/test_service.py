@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.receiving import delivery as delivery_module
 from SpectBoneMetSegLib.receiving import service as service_module
 from SpectBoneMetSegLib.receiving.sending import Destination
-from SpectBoneMetSegLib.receiving.service import ReceiverOptions, Service
+from SpectBoneMetSegLib.receiving.service import ReceiverOptions, ReceivingService
 from SpectBoneMetSegLib.receiving.spool import Spool, study_key
 from support.dicom_net import Archive, Reader, scan, until
 from support.nm_files import saved
@@ -38,7 +38,7 @@ class House:
     def open(self, *destinations, quiet=0.05, **wishes):
         spool = Spool.opened(self.folder / "spool", 1e9)
         wanted = ReceiverOptions(quiet, destinations=destinations, **wishes)
-        service = Service(
+        service = ReceivingService(
             spool, self.output, self.reader.done, self.reader.read, wanted, self.lines.append, self.reported.append
         )
         service.start()

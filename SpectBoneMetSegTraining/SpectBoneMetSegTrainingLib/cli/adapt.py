@@ -68,7 +68,7 @@ class AdaptCommand:
             raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 4.")
         from ..dataset.opened import opened
         from ..phantom.store.crops import PatientStore
-        from ..training.adapting.adapt import Request, adapt, plan_for
+        from ..training.adapting.adapt import AdaptationRequest, adapt, plan_for
         from ..training.adapting.page import write_page
 
         started = time.monotonic()
@@ -83,7 +83,7 @@ class AdaptCommand:
             except UserError as error:
                 raise UsageError.of(error) from error
         _gather(args, data, run)
-        request = Request(
+        request = AdaptationRequest(
             opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
         )
         try:

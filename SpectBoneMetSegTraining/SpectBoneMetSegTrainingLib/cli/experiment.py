@@ -61,7 +61,8 @@ class ExperimentCommand:
         if args.distance is not None:
             raise UsageError("--distance goes with `page`; leave it out.")
         from ..experiments.data_sets import check_benchmark, d1_patients
-        from ..experiments.plan import ORDER, Plan, key_of, trainings
+        from ..experiments.definitions import key_of
+        from ..experiments.plan import ORDER, ExperimentPlan, trainings
         from ..experiments.runner import Workspace, prepare, result_file, run
         from ..experiments.scales import SCALES
 
@@ -70,7 +71,7 @@ class ExperimentCommand:
         python = Path(args.nnunet_python) if args.nnunet_python else None
         workspace = Workspace(Path(args.data), output, args.scale, python)
         check_benchmark(workspace.benchmark)
-        plan = Plan(SCALES[args.scale], d1_patients(workspace.benchmark))
+        plan = ExperimentPlan(SCALES[args.scale], d1_patients(workspace.benchmark))
         names = list(ORDER) if args.name in ("all", "list", "fig10") else [args.name]
         wanted = trainings(plan, names, _seeds(args.seeds))
         if args.name == "list":

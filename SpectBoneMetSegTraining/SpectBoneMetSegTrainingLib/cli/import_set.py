@@ -64,11 +64,12 @@ class ImportCommand:
             raise UsageError(
                 f"--pixel-size {size} is not a pixel size in mm ({SMALLEST_PIXEL_MM} to {LARGEST_PIXEL_MM})."
             )
-        from ..gathering.open_data.import_set import Request, import_set, text_of
+        from ..gathering.open_data.import_set import ImportRequest, import_set
+        from ..gathering.open_data.imported import text_of
 
         try:
             found = _find_set(args.name)
-            request = Request(
+            request = ImportRequest(
                 found,
                 Path(args.folder),
                 None if args.scans is None else Path(args.scans),

@@ -32,7 +32,7 @@ from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
 from .crop_placements import placement_of, placement_record
 from .files import clear_leftovers, read_json, write_image, write_json
-from .folds import split_by_patient
+from .folds import NOT_TRAINED_ON, split_by_patient
 from .opened import Data, DataSet, opened
 from .reference_grid import CropPlacement, place_crop
 
@@ -42,10 +42,6 @@ FOLDERS = {
     "test": ("imagesTs", "labelsTs"),
     "unlabelled": ("imagesUnlabelled", None),
 }
-
-#: A flag of sets from version 3 of the simulator: nearly every bone is diseased and none is outlined, so that a model
-#: trained on them would take such bone for healthy. Since version 4 diffuse disease is outlined and trained on.
-NOT_TRAINED_ON = "superscan"
 
 #: Name of the patient in cases sampled from a generator.
 GENERATED = "generated"

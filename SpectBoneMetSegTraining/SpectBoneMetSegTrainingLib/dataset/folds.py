@@ -9,8 +9,11 @@ import numpy as np
 FOLDS = 5
 #: Fold whose held-out patients are the validation set of a training that may use every label.
 VALIDATION_FOLD = 0
+#: A flag of sets from version 3 of the simulator: nearly every bone is diseased and none is outlined, so that a model
+#: trained on them would take such bone for healthy. Since version 4 diffuse disease is outlined and trained on.
+NOT_TRAINED_ON = "superscan"
 
-__all__ = ["FOLDS", "VALIDATION_FOLD", "extend_split", "split_by_patient"]
+__all__ = ["FOLDS", "NOT_TRAINED_ON", "VALIDATION_FOLD", "extend_split", "split_by_patient"]
 
 
 def split_by_patient(

@@ -24,7 +24,7 @@ ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Consensus:
+class ReaderAgreement:
     """The readers' consensus on one image.
 
     Attributes:
@@ -72,7 +72,7 @@ def majority(masks: Sequence[Mask]) -> Mask:
 
 def agree(
     annotate: Callable[[int], Sequence[Mask]], rng: np.random.Generator, limit: float = LARGEST_DIFFERENCE
-) -> Consensus:
+) -> ReaderAgreement:
     """Annotate until the readers agree, at most ROUNDS times.
 
     Args:
@@ -87,11 +87,11 @@ def agree(
         found.append(differences(masks))
         if max(found[-1], default=0.0) <= limit:
             reader = int(rng.integers(len(masks)))
-            return Consensus(masks[reader], reader, tuple(found))
-    return Consensus(majority(masks), None, tuple(found))
+            return ReaderAgreement(masks[reader], reader, tuple(found))
+    return ReaderAgreement(majority(masks), None, tuple(found))
 
 
-def compare_readers(masks: Sequence[Mask], exact: Mask, consensus: Consensus) -> dict[str, Any]:
+def compare_readers(masks: Sequence[Mask], exact: Mask, consensus: ReaderAgreement) -> dict[str, Any]:
     """Compute the agreement figures of one image, for its record.
 
     Args:

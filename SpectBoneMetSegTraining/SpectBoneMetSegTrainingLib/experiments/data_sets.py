@@ -13,7 +13,7 @@ from ..dataset.sealed import is_sealed
 from ..paper_sets.dcgan import GeneratorConfig
 from ..paper_sets.recipes import RECIPES, RecipeRequest, make_recipe
 from ..paper_sets.separate_views import write_separate_views
-from .plan import NnunetTraining, Training
+from .definitions import NnunetTraining, Training
 from .scales import Scale
 
 #: Seed of the copies and folds of D1 and D2, the same for all trainings, so that their seeds change nothing else.

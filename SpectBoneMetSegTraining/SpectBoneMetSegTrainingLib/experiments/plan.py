@@ -5,19 +5,13 @@ A training is identified by a hash of all that changes its result; equal ones of
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
-
-from SpectBoneMetSegLib.model.config import NetworkConfig
+from dataclasses import replace
+from typing import Any
 
 from ..training.setup.config import TrainingConfig
+from .definitions import AnyTraining, Experiment, NnunetTraining, SetName, TableRow, Training, key_of
 from .scales import Scale
-
-SetName = Literal["D1", "D2", "D3", "D4"]
-Measured = Literal["views", "union"]
 
 #: Shares of D1's patients with labels: of the paper's method, of the other networks, at the points of Fig. 7 (up to
 #: 37 % in the paper). Of the benchmark's 56 patients they are 21, 39 and 0, 3, 6, 11, 17, 21, 39.
@@ -31,114 +25,7 @@ BOTH_VIEWS = {"inputs": ("anterior", "posterior"), "outputs": ("anterior", "post
 BOTH_TO_UNION = {"inputs": ("anterior", "posterior"), "outputs": ("union",)}
 
 
-@dataclass(frozen=True)
-class Training:
-    """One training with this program's trainer.
-
-    Attributes:
-        name: readable name for folders and tables.
-        data: the paper's data set.
-        apart: whether every view is a sample of its own.
-        labels: number of patients with labels, validation included.
-        config: all other options, and the seed.
-    """
-
-    name: str
-    data: SetName
-    apart: bool
-    labels: int
-    config: TrainingConfig
-
-    @property
-    def seed(self) -> int:
-        """Seed of the training."""
-        return self.config.seed
-
-    def record(self) -> dict[str, Any]:
-        """Return everything that changes the result, as JSON; without defaults, so that new options change no key."""
-        default = TrainingConfig().to_dict()
-        network = NetworkConfig().to_dict()
-        config = {name: value for name, value in self.config.to_dict().items() if value != default[name]}
-        config["network"] = {k: v for k, v in self.config.network.to_dict().items() if v != network[k]}
-        return {"data": self.data, "apart": self.apart, "labels": self.labels, "config": config}
-
-
-@dataclass(frozen=True)
-class NnunetTraining:
-    """One training of nnU-Net.
-
-    Attributes:
-        name: as in `Training`.
-        labels: as in `Training`.
-        seed: as in `Training`.
-        as_long_as: key of the training whose time it gets; empty for `seconds`.
-        seconds: time of the training.
-    """
-
-    name: str
-    labels: int
-    seed: int
-    as_long_as: str
-    seconds: float
-
-    def record(self) -> dict[str, Any]:
-        """Return everything that changes the result, as JSON."""
-        time = {"as_long_as": self.as_long_as} if self.as_long_as else {"seconds": self.seconds}
-        return {"nnunet": True, "labels": self.labels, "seed": self.seed, **time}
-
-
-AnyTraining = Training | NnunetTraining
-
-
-def key_of(training: AnyTraining) -> str:
-    """Return the file and folder name of a training: its name, seed and hash."""
-    text = json.dumps(training.record(), sort_keys=True)
-    return f"{training.name}-seed{training.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: its label, and the training of every seed.
-
-    Attributes:
-        label: its text.
-        make: seed -> training.
-        measured: evaluated per view ("views") or on the union of the views ("union").
-        paper: the known metrics of the paper.
-        x: position on the plot's x axis; None for a bar.
-        series: line of the plot that the row belongs to.
-    """
-
-    label: str
-    make: Callable[[int], AnyTraining]
-    measured: Measured = "views"
-    paper: tuple[tuple[str, float], ...] = ()
-    x: float | None = None
-    series: str = ""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One of the paper's tables or figures.
-
-    Attributes:
-        name: name in the command.
-        title: heading on the page.
-        about: explanation on the page.
-        rows: its rows.
-        axis: x axis of the plot.
-        columns: further columns of the table.
-    """
-
-    name: str
-    title: str
-    about: str
-    rows: tuple[Row, ...]
-    axis: str = ""
-    columns: tuple[str, ...] = ()
-
-
-class Plan:
+class ExperimentPlan:
     """All experiments of a scale.
 
     Attributes:
@@ -231,10 +118,10 @@ class Plan:
             "its four data sets: the originals, geometric copies, DCGAN samples, and (our interpretation of D4) both."
         )
         rows = (
-            Row("D1: originals", lambda seed: self.training("semi-D1", seed, data="D1")),
-            Row("D2: geometric copies", self._base, paper=PAPER_D2),
-            Row("D3: DCGAN samples", lambda seed: self.training("semi-D3", seed, data="D3")),
-            Row("D4: both", lambda seed: self.training("semi-D4", seed, data="D4")),
+            TableRow("D1: originals", lambda seed: self.training("semi-D1", seed, data="D1")),
+            TableRow("D2: geometric copies", self._base, paper=PAPER_D2),
+            TableRow("D3: DCGAN samples", lambda seed: self.training("semi-D3", seed, data="D3")),
+            TableRow("D4: both", lambda seed: self.training("semi-D4", seed, data="D4")),
         )
         return Experiment("table3", "Table 3: data sets", about, rows)
 
@@ -256,7 +143,7 @@ class Plan:
             "patients (weighted cross-entropy and Tversky); ours, a mean teacher; and other forms of Eq. 6."
         )
         rows = [
-            Row(
+            TableRow(
                 f"Eq. 6, {self.share(part)} patients ({part:.0%})" if part else "Eq. 7 alone, no label",
                 self._budget("semi", part),
                 paper=PAPER_D2 if part == OWN else (),
@@ -267,7 +154,7 @@ class Plan:
         ]
         for method, series in (("supervised", "supervised"), ("strong", "ours, mean teacher")):
             rows += [
-                Row(
+                TableRow(
                     f"{series}, {self.share(part)} patients ({part:.0%})",
                     self._budget(method, part),
                     x=self.share(part),
@@ -282,10 +169,10 @@ class Plan:
         rows += [self._form(text, options) for text, options in forms]
         return Experiment("fig7", "Figure 7: number of labels", about, tuple(rows), axis="patients with labels")
 
-    def _form(self, text: str, options: dict[str, Any]) -> Row:
+    def _form(self, text: str, options: dict[str, Any]) -> TableRow:
         """Define a row for another reading of Eq. 6, at the paper's number of labels."""
         name = f"semi-D2-{next(iter(options))}"
-        return Row(
+        return TableRow(
             f"{text}, {self.labels} patients",
             lambda seed: self.training(name, seed, **options),
             x=self.labels,
@@ -300,7 +187,7 @@ class Plan:
                 return self._base
             return lambda seed: self.training(f"semi-D2-t{t}", seed, network={"recurrent_steps": t})
 
-        rows = tuple(Row(f"t = {t}", steps(t), x=t, series="paper's method, Eq. 6") for t in range(1, 6))
+        rows = tuple(TableRow(f"t = {t}", steps(t), x=t, series="paper's method, Eq. 6") for t in range(1, 6))
         columns = ("parameters", "milliseconds per image")
         return Experiment("fig8", "Figure 8 and Table 4: recurrence", about, rows, "recurrent steps t", columns)
 
@@ -315,11 +202,11 @@ class Plan:
             ("3: dilated residual, max pooling", {"inception": False}),
         )
 
-        def row(number: int, label: str, changes: dict[str, Any]) -> Row:
-            return Row(label, lambda seed: self.training(f"semi-D2-case{number}", seed, network=changes))
+        def row(number: int, label: str, changes: dict[str, Any]) -> TableRow:
+            return TableRow(label, lambda seed: self.training(f"semi-D2-case{number}", seed, network=changes))
 
         rows = [row(number, label, changes) for number, (label, changes) in enumerate(cases, start=1)]
-        rows.append(Row("4: dilated residual, inception", self._base, paper=(("image_dsc", 0.683),)))
+        rows.append(TableRow("4: dilated residual, inception", self._base, paper=(("image_dsc", 0.683),)))
         return Experiment("table5", "Table 5: architecture", about, tuple(rows), columns=("parameters",))
 
     def _fig9(self) -> Experiment:
@@ -329,9 +216,9 @@ class Plan:
         )
         aggregated = (("image_dsc", 0.692), ("image_cpa_precision", 0.721))
         rows = (
-            Row("separate views", self._base, "union", PAPER_D2),
-            Row("aggregated image", self._aggregate, "union", aggregated),
-            Row("both views as channels", lambda s: self.training("semi-D2-both", s, ends=BOTH_VIEWS), "union"),
+            TableRow("separate views", self._base, "union", PAPER_D2),
+            TableRow("aggregated image", self._aggregate, "union", aggregated),
+            TableRow("both views as channels", lambda s: self.training("semi-D2-both", s, ends=BOTH_VIEWS), "union"),
         )
         return Experiment("fig9", "Figure 9: aggregation", about, rows)
 
@@ -356,34 +243,34 @@ class Plan:
             return make
 
         rows = (
-            Row("Eq. 6 on the aggregate, 37 % labels", self._aggregate, "union", (("image_dsc", 0.692),)),
-            Row("Eq. 6, 37 % labels, equal time", lambda s: self.union("union-semi", s, "semi"), "union"),
-            Row(
+            TableRow("Eq. 6 on the aggregate, 37 % labels", self._aggregate, "union", (("image_dsc", 0.692),)),
+            TableRow("Eq. 6, 37 % labels, equal time", lambda s: self.union("union-semi", s, "semi"), "union"),
+            TableRow(
                 "supervised, 37 % labels, equal time",
                 lambda s: self.union("union-supervised", s, "supervised"),
                 "union",
             ),
-            Row(
+            TableRow(
                 "ours, mean teacher, 37 % labels, equal time",
                 lambda s: self.union("union-strong", s, "strong"),
                 "union",
             ),
-            Row("U-Net, 37 % labels, equal time", lambda s: self.unet("unet", s), "union"),
-            Row("U-Net, 70 % labels, equal time", lambda s: self.unet("unet-70", s, part=COMPARED), "union"),
-            Row("nnU-Net v2, 37 % labels, equal time", nnunet("nnunet", OWN, long=False), "union"),
-            Row("nnU-Net v2, 70 % labels, equal time", nnunet("nnunet-70", COMPARED, long=False), "union"),
-            Row(
+            TableRow("U-Net, 37 % labels, equal time", lambda s: self.unet("unet", s), "union"),
+            TableRow("U-Net, 70 % labels, equal time", lambda s: self.unet("unet-70", s, part=COMPARED), "union"),
+            TableRow("nnU-Net v2, 37 % labels, equal time", nnunet("nnunet", OWN, long=False), "union"),
+            TableRow("nnU-Net v2, 70 % labels, equal time", nnunet("nnunet-70", COMPARED, long=False), "union"),
+            TableRow(
                 "Eq. 6, 37 % labels, converged",
                 lambda s: self.union("union-semi-long", s, "semi", times=times),
                 "union",
             ),
-            Row(
+            TableRow(
                 "ours, 37 % labels, converged",
                 lambda s: self.union("union-strong-long", s, "strong", times=times),
                 "union",
             ),
-            Row("U-Net, 37 % labels, converged", lambda s: self.unet("unet-long", s, times=times), "union"),
-            Row("nnU-Net v2, 37 % labels, converged", nnunet("nnunet-long", OWN, long=True), "union"),
+            TableRow("U-Net, 37 % labels, converged", lambda s: self.unet("unet-long", s, times=times), "union"),
+            TableRow("nnU-Net v2, 37 % labels, converged", nnunet("nnunet-long", OWN, long=True), "union"),
         )
         columns = ("parameters", "training minutes")
         about = f"{about.format(times=times)} {scale.description()}"
@@ -394,7 +281,7 @@ class Plan:
 ORDER = ("fig7", "fig9", "table6", "table5", "table3", "fig8")
 
 
-def trainings(plan: Plan, names: list[str], seeds: list[int]) -> list[AnyTraining]:
+def trainings(plan: ExperimentPlan, names: list[str], seeds: list[int]) -> list[AnyTraining]:
     """List every training of the experiments once: by seed, within a seed in ORDER, long ones last."""
     found: dict[str, AnyTraining] = {}
     for seed in seeds:

@@ -25,8 +25,8 @@ from ..training.setup.config import TrainingConfig
 from . import figure10_cases as cases_shown
 from . import measure
 from .data_sets import check_benchmark, d1_patients, data_set
+from .definitions import AnyTraining, NnunetTraining, Training, key_of
 from .nnunet.client import check_interpreter, predict_nnunet, train_nnunet, write_raw
-from .plan import AnyTraining, NnunetTraining, Training, key_of
 from .scales import SCALES, Scale
 
 ABOUT = "experiment.json"

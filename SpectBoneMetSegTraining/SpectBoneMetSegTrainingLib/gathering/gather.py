@@ -38,7 +38,7 @@ from .discovery.studies import Found, LabelledStudy
 from .formats.read_labels import read_labels
 from .labels.consensus import Consensus, settle
 from .labels.marks import LabelledScan, instances_of
-from .report import SUMMARY_FILE, AgreementRow, Outcome, Row, describe, why_left_out, write_report
+from .report import SUMMARY_FILE, AgreementRow, Outcome, ReportRow, describe, why_left_out, write_report
 
 __all__ = ["Gathered", "NothingUsableError", "gather", "private_folder", "sources_of"]
 
@@ -61,7 +61,7 @@ class Gathered:
 
     data: Path
     private: Path
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
     agreement: tuple[AgreementRow, ...]
     text: str
 
@@ -137,7 +137,7 @@ class _Gatherer:
         self.names = Pseudonyms(read_or_make_key(self.private, new=new))
         self.records = {record["case"]: record for record in records_of(data)}
         self.owner = {name: case for case, record in self.records.items() for name in record.get("files", ())}
-        self.rows: list[Row] = []
+        self.rows: list[ReportRow] = []
         self.agreement: list[AgreementRow] = []
         self.met: dict[str, str] = {}
         self.test = {record["patient"] for record in self.records.values() if record["split"] == "test"}
@@ -157,7 +157,9 @@ class _Gatherer:
             step()
             if progress:
                 progress(done, len(work))
-        self.rows += [Row(str(item.path), "", "left out", item.reason, failed=item.failed) for item in found.left_out]
+        self.rows += [
+            ReportRow(str(item.path), "", "left out", item.reason, failed=item.failed) for item in found.left_out
+        ]
         usable = holds_cases(self.data)
         splits = self._finish() if usable else ""
         text = describe(self.rows, splits)
@@ -194,14 +196,14 @@ class _Gatherer:
         try:
             scan, notes = _read(study.scan)
         except (UserError, OSError) as error:
-            self.rows.append(Row(path, "labelled", "left out", why_unread(error), failed=True))
+            self.rows.append(ReportRow(path, "labelled", "left out", why_unread(error), failed=True))
             return
         labels = []
         for reader, files in study.readers.items():
             try:
                 labels.append(read_labels(files, scan, reader))
             except (UserError, OSError) as error:
-                self.rows.append(Row(str(files[0].path), "", "left out", why_unread(error), failed=True))
+                self.rows.append(ReportRow(str(files[0].path), "", "left out", why_unread(error), failed=True))
         if labels:
             self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, path), study.scan.uids, notes)
         elif study.also_unlabelled:
@@ -210,17 +212,17 @@ class _Gatherer:
             reason = (
                 "None of its labels can be used, so it is in no set; correct a label, or list its folder as unlabelled."
             )
-            self.rows.append(Row(path, "labelled", "left out", reason, failed=True))
+            self.rows.append(ReportRow(path, "labelled", "left out", reason, failed=True))
 
     def _labelled(self, item: LabelledScan, identity: Sequence[str], known: Sequence[str]) -> None:
         case = self._case(identity)
         if case in self.met:
-            self.rows.append(Row(item.place, "labelled", "left out", f"It is the same scan as {self.met[case]}."))
+            self.rows.append(ReportRow(item.place, "labelled", "left out", f"It is the same scan as {self.met[case]}."))
             return
         try:
             scan, notes = check_counts(item.scan)
         except UserError as error:
-            self.rows.append(Row(item.place, "labelled", "left out", str(error), failed=True))
+            self.rows.append(ReportRow(item.place, "labelled", "left out", str(error), failed=True))
             return
         crop, unsure = find_crop(scan)
         about = self._about(case, item.patient, identity)
@@ -250,7 +252,7 @@ class _Gatherer:
         self._record_agreement(case, item, scan, truth)
         lesions = sum(any(lesion.labelled.values()) for lesion in instances)
         self.rows.append(
-            Row(
+            ReportRow(
                 item.place,
                 "labelled",
                 outcome,
@@ -268,7 +270,7 @@ class _Gatherer:
 
     def _unlabelled(self, files: ScanFiles) -> None:
         path, case = str(files.files[0]), self._case(files.uids)
-        row = Row(path, "unlabelled", "left out", "")
+        row = ReportRow(path, "unlabelled", "left out", "")
         known = {self.owner[name] for name in self._file_names(files.uids) if name in self.owner}
         if case in self.records and "lesions" not in self.records[case]:
             patient = self.records[case]["patient"]
@@ -294,7 +296,7 @@ class _Gatherer:
         write_scan(self.data, case, scan, crop, None, about, "unlabelled")
         self._remember(case, path, scan, about)
         views = " and ".join(scan.views)
-        self.rows.append(Row(path, "unlabelled", "new", "", case, about["patient"], views, notes=" ".join(notes)))
+        self.rows.append(ReportRow(path, "unlabelled", "new", "", case, about["patient"], views, notes=" ".join(notes)))
 
     def _about(self, case: str, patient: str, identity: Sequence[str]) -> dict[str, Any]:
         """Return the case's JSON fields; a known case keeps its patient, so that splits stay the same."""

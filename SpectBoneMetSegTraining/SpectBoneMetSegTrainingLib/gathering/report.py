@@ -23,7 +23,7 @@ __all__ = [
     "FOUND_FILE",
     "SUMMARY_FILE",
     "AgreementRow",
-    "Row",
+    "ReportRow",
     "describe",
     "why_left_out",
     "write_report",
@@ -36,7 +36,7 @@ Outcome = Literal["new", "changed", "as before", "left out"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """One scan or file, and its outcome.
 
     Attributes:
@@ -89,7 +89,7 @@ class AgreementRow:
     picture: str = ""
 
 
-def describe(rows: Sequence[Row], splits: str) -> str:
+def describe(rows: Sequence[ReportRow], splits: str) -> str:
     """Return a human-readable summary: counts, reasons for leaving files out, and changes of the splits."""
     lines = []
     for kind in ("labelled", "unlabelled"):
@@ -118,20 +118,20 @@ def describe(rows: Sequence[Row], splits: str) -> str:
     return "\n".join([*lines, splits]).strip() + "\n"
 
 
-def why_left_out(rows: Sequence[Row]) -> str:
+def why_left_out(rows: Sequence[ReportRow]) -> str:
     """Return how many files were left out, and which was the first and why, in one clause."""
     left = [row for row in rows if row.outcome == "left out"]
     first = min(left, key=lambda row: not row.failed)
     return f"{_count(len(left), 'file')} left out, the first {first.source} ({first.reason.rstrip('.')})"
 
 
-def write_report(folder: Path, rows: Sequence[Row], agreement: Sequence[AgreementRow], text: str) -> None:
+def write_report(folder: Path, rows: Sequence[ReportRow], agreement: Sequence[AgreementRow], text: str) -> None:
     """Write the tables and the text into the private folder.
 
     Raises:
         OSError: they cannot be written.
     """
-    columns = [field.name for field in fields(Row)]
+    columns = [field.name for field in fields(ReportRow)]
     _write(folder / FOUND_FILE, columns, ([_cell(value) for value in asdict(row).values()] for row in rows))
     pairs = [field.name for field in fields(ReaderPair)]
     _write(

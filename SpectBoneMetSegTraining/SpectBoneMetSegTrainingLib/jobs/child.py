@@ -27,9 +27,9 @@ from SpectBoneMetSegLib.model.store import read_model
 from ..common.pace import Pace
 from ..dataset.cases import LabelledCrop
 from ..dataset.opened import opened
-from ..training.adapting.adapt import Request, adapt, plan_for
+from ..training.adapting.adapt import AdaptationRequest, adapt, plan_for
 from ..training.adapting.page import write_page
-from ..training.adapting.plan import Plan
+from ..training.adapting.plan import AdaptationPlan
 from ..training.outcome.finish import train_and_finish
 from ..training.outcome.model_card import complete_card
 from ..training.outcome.parent_comparison import compare_with_parent
@@ -121,7 +121,7 @@ class Reporter:
             self.status = replace(self.status, memory_mb=peak_memory_mb(), message=self.activity)
             self._write()
 
-    def planned(self, plan: Plan) -> Callable[[int, int], StepProgress]:
+    def planned(self, plan: AdaptationPlan) -> Callable[[int, int], StepProgress]:
         """Report the plan of an adaptation; return the progress function of each training, with steps added up."""
         self.activity = f"{plan.sentence[0].upper()}{plan.sentence[1:]} {plan.region_reason}".strip()
         at_the_end = END_SHARE * 60 * plan.minutes
@@ -248,7 +248,7 @@ def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     """Adapt a model to a hospital, write it and its page; return the result of the comparison."""
     config = spec.config
     data, output = opened(spec.data), folder / MODEL / spec.model
-    request = Request(data, folder / RUN, output, config.start, minutes=spec.minutes, seed=config.seed)
+    request = AdaptationRequest(data, folder / RUN, output, config.start, minutes=spec.minutes, seed=config.seed)
     # Left by an attempt that failed later.
     shutil.rmtree(request.output, ignore_errors=True)
     reporter.report("Measuring a few steps to plan the time.")

@@ -25,7 +25,7 @@ from .folder import JOBS_VARIABLE, JobSpec
 from .queue import jobs_folder, list_jobs
 from .trial import TrialResult
 
-__all__ = ["Finding", "check_before", "may_start"]
+__all__ = ["CheckResult", "check_before", "may_start"]
 
 Level = Literal["ok", "warning", "refusal"]
 
@@ -40,7 +40,7 @@ LONG_HOURS = 12.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """Result of one check.
 
     Attributes:
@@ -54,12 +54,12 @@ class Finding:
     sentence: str
 
 
-def may_start(findings: Sequence[Finding]) -> bool:
+def may_start(findings: Sequence[CheckResult]) -> bool:
     """Return whether no finding is a refusal."""
     return all(finding.level != "refusal" for finding in findings)
 
 
-def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | None = None) -> list[Finding]:
+def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | None = None) -> list[CheckResult]:
     """Check the requirements of a training.
 
     Args:
@@ -72,14 +72,16 @@ def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | N
     """
     data = opened(spec.data)
     if is_sealed(spec.data):
-        return [Finding("refusal", "data", f"{spec.data} is a sealed test and is never trained on; choose another.")]
+        return [
+            CheckResult("refusal", "data", f"{spec.data} is a sealed test and is never trained on; choose another.")
+        ]
     try:
         config = with_start(spec.config)
         config.check()
         cases = training_cases(data, config)
         stored_patients(config)
     except UserError as error:
-        return [Finding("refusal", "data", str(error))]
+        return [CheckResult("refusal", "data", str(error))]
     findings = [
         *_labels(data, spec, cases),
         _validation(data, cases),
@@ -91,7 +93,7 @@ def check_before(spec: JobSpec, jobs: Path | None = None, trial: TrialResult | N
     return findings + ([_time(spec, trial)] if trial else [])
 
 
-def _labels(data: DataSet, spec: JobSpec, cases: TrainingCases) -> list[Finding]:
+def _labels(data: DataSet, spec: JobSpec, cases: TrainingCases) -> list[CheckResult]:
     patients = patients_of(data)
     patient_count = len({patients[case] for case in cases.labelled})
     lesions = _lesions(data, cases.labelled)
@@ -99,19 +101,19 @@ def _labels(data: DataSet, spec: JobSpec, cases: TrainingCases) -> list[Finding]
     found = []
     if method == "unsupervised":
         text = f"Labels are used for validation only; training set: {pluralize(len(cases.unlabelled), 'scan')}."
-        found.append(Finding("ok", "labels", text))
+        found.append(CheckResult("ok", "labels", text))
     elif not lesions:
         text = "No training scan has a labelled lesion; correct or draw some lesions first."
-        found.append(Finding("refusal", "labels", text))
+        found.append(CheckResult("refusal", "labels", text))
     else:
         scans = pluralize(len(cases.labelled), "labelled scan")
         text = f"{scans} of {pluralize(patient_count, 'patient')} with {pluralize(lesions, 'lesion')} for training."
         few = patient_count < FEW_TRAINING
         more = f" With fewer than {FEW_TRAINING} labelled patients, expect little improvement." if few else ""
-        found.append(Finding("warning" if few else "ok", "labels", text + more))
+        found.append(CheckResult("warning" if few else "ok", "labels", text + more))
     if method in MIXED:
         found.append(
-            Finding("ok", "unlabelled scans", f"In addition {pluralize(len(cases.unlabelled), 'unlabelled scan')}.")
+            CheckResult("ok", "unlabelled scans", f"In addition {pluralize(len(cases.unlabelled), 'unlabelled scan')}.")
         )
     return found
 
@@ -121,64 +123,64 @@ def _lesions(data: DataSet, names: Sequence[str]) -> int:
     return sum(len(data.json("instances", f"{case}.json")["lesions"]) for case in names)
 
 
-def _validation(data: DataSet, cases: TrainingCases) -> Finding:
+def _validation(data: DataSet, cases: TrainingCases) -> CheckResult:
     patients = patients_of(data)
     patient_count = len({patients[case] for case in cases.validation})
     if not patient_count:
         text = (
             "No patient is left for validation: the best checkpoint and the thresholds cannot be chosen without bias."
         )
-        return Finding("warning", "validation", text)
+        return CheckResult("warning", "validation", text)
     if not _lesions(data, cases.validation):
         text = f"No validation patient (of {patient_count}) has a lesion: the new model cannot be evaluated."
-        return Finding("warning", "validation", text)
+        return CheckResult("warning", "validation", text)
     if patient_count < FEW_VALIDATION:
         text = f"Validation patients: {patient_count}, too few to show that the new model is better than its parent."
-        return Finding("warning", "validation", text)
-    return Finding("ok", "validation", f"Validation on {len(cases.validation)} scans of {patient_count} patients.")
+        return CheckResult("warning", "validation", text)
+    return CheckResult("ok", "validation", f"Validation on {len(cases.validation)} scans of {patient_count} patients.")
 
 
-def _name(name: str) -> Finding:
+def _name(name: str) -> CheckResult:
     if any(model.path.name == name for model in list_models()):
         text = f"A model named {name!r} exists already; give the new one another name before using it."
-        return Finding("warning", "name", text)
-    return Finding("ok", "name", f"The name {name!r} is free.")
+        return CheckResult("warning", "name", text)
+    return CheckResult("ok", "name", f"The name {name!r} is free.")
 
 
-def _disk(folder: Path) -> Finding:
+def _disk(folder: Path) -> CheckResult:
     existing = next(folder for folder in (folder, *folder.parents) if folder.exists())
     try:
         tempfile.TemporaryDirectory(prefix=".SpectBoneMetSeg-", dir=existing).cleanup()
     except OSError as error:
         text = f"The job cannot be written to {folder} ({reason_of(error)}); name another folder in {JOBS_VARIABLE}."
-        return Finding("refusal", "disk", text)
+        return CheckResult("refusal", "disk", text)
     free = shutil.disk_usage(existing).free
     text = f"{free / 1e9:.1f} GB are free for the job in {folder}."
     if free < DISK_MINIMUM:
-        return Finding("refusal", "disk", f"Only {text} Free {DISK_MINIMUM / 1e9:.1f} GB or more first.")
-    return Finding("ok" if free >= DISK_COMFORT else "warning", "disk", text)
+        return CheckResult("refusal", "disk", f"Only {text} Free {DISK_MINIMUM / 1e9:.1f} GB or more first.")
+    return CheckResult("ok" if free >= DISK_COMFORT else "warning", "disk", text)
 
 
-def _memory(trial: TrialResult | None) -> list[Finding]:
+def _memory(trial: TrialResult | None) -> list[CheckResult]:
     free = free_memory_mb()
     if free is None:
         return []
     needed = trial.memory_mb if trial and trial.memory_mb else USUAL_MEMORY_MB
     text = f"The training needs about {needed / 1000:.1f} GB of memory, {free / 1000:.1f} GB are free."
     if needed > free:
-        return [Finding("warning", "memory", f"{text} Close other programs, or choose a smaller patch or batch.")]
-    return [Finding("ok" if needed + SPARE_MEMORY_MB <= free else "warning", "memory", text)]
+        return [CheckResult("warning", "memory", f"{text} Close other programs, or choose a smaller patch or batch.")]
+    return [CheckResult("ok" if needed + SPARE_MEMORY_MB <= free else "warning", "memory", text)]
 
 
-def _queue(jobs: Path | None) -> list[Finding]:
+def _queue(jobs: Path | None) -> list[CheckResult]:
     before = [job for job in list_jobs(jobs) if job.status.state in ("queued", "running")]
     if not before:
         return []
     text = f"{len(before)} training{'s' if len(before) > 1 else ''} will run first; then this one starts automatically."
-    return [Finding("warning", "queue", text)]
+    return [CheckResult("warning", "queue", text)]
 
 
-def _time(spec: JobSpec, trial: TrialResult) -> Finding:
+def _time(spec: JobSpec, trial: TrialResult) -> CheckResult:
     seconds = trial.seconds(spec.config.steps, spec.config.validate_every)
     text = f"It takes about {duration(seconds)} on {trial.device}, less if it stops early."
-    return Finding("warning" if seconds > LONG_HOURS * 3600 else "ok", "time", text)
+    return CheckResult("warning" if seconds > LONG_HOURS * 3600 else "ok", "time", text)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from SpectBoneMetSegModule.slicer_types import Ui
 
     from ..logic import SpectBoneMetSegTrainingLogic
-    from ..parameter_fields import Choices
+    from ..parameter_fields import ParameterFields
     from .gather import GatherPanel
     from .train import TrainPanel
 
@@ -31,7 +31,12 @@ class AdaptPanel:
     """Collects the ticked outlines and the listed folders, then adapts or audits; all other options are automatic."""
 
     def __init__(
-        self, ui: Ui, logic: SpectBoneMetSegTrainingLogic, choices: Choices, gather: GatherPanel, train: TrainPanel
+        self,
+        ui: Ui,
+        logic: SpectBoneMetSegTrainingLogic,
+        choices: ParameterFields,
+        gather: GatherPanel,
+        train: TrainPanel,
     ) -> None:
         """Take over the widgets.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from SpectBoneMetSegModule.slicer_types import Ui
 
     from ..logic import SpectBoneMetSegTrainingLogic
-    from ..parameter_fields import Choices
+    from ..parameter_fields import ParameterFields
     from ..parameter_node import SpectBoneMetSegTrainingParameterNode
 
 
@@ -40,7 +40,7 @@ class GatherPanel:
         self,
         ui: Ui,
         logic: SpectBoneMetSegTrainingLogic,
-        choices: Choices,
+        choices: ParameterFields,
         showMessage: Callable[[str | UserError], object],
     ) -> None:
         """Take over the widgets.

@@ -26,14 +26,16 @@ if TYPE_CHECKING:
     from SpectBoneMetSegModule.slicer_types import Ui
 
     from ..logic import SpectBoneMetSegTrainingLogic
-    from ..parameter_fields import Choices
+    from ..parameter_fields import ParameterFields
     from .gather import GatherPanel
 
 
 class NextPanel:
     """Ranks the unlabelled scans of the data set and opens them in the reading module."""
 
-    def __init__(self, ui: Ui, logic: SpectBoneMetSegTrainingLogic, choices: Choices, gather: GatherPanel) -> None:
+    def __init__(
+        self, ui: Ui, logic: SpectBoneMetSegTrainingLogic, choices: ParameterFields, gather: GatherPanel
+    ) -> None:
         """Take over the widgets.
 
         Args:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..followed_job import FollowedJob
     from ..logic import SpectBoneMetSegTrainingLogic
-    from ..parameter_fields import Choices
+    from ..parameter_fields import ParameterFields
 
 #: The list of all trainings is read again after so many polls of the one that is shown.
 POLLS_PER_LIST = 8
@@ -44,7 +44,7 @@ class TrainPanel:
         self,
         ui: Ui,
         logic: SpectBoneMetSegTrainingLogic,
-        choices: Choices,
+        choices: ParameterFields,
         showMessage: Callable[[str | UserError], object],
     ) -> None:
         """Take over the widgets.

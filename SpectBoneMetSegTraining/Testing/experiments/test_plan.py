@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from SpectBoneMetSegTrainingLib.experiments.definitions import NnunetTraining, key_of
 from SpectBoneMetSegTrainingLib.experiments.page.findings import COMPARISONS
-from SpectBoneMetSegTrainingLib.experiments.plan import ORDER, NnunetTraining, Plan, key_of, trainings
+from SpectBoneMetSegTrainingLib.experiments.plan import ORDER, ExperimentPlan, trainings
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
 
 PATIENTS = 56
@@ -12,7 +13,7 @@ PATIENTS = 56
 
 @pytest.fixture(params=sorted(SCALES))
 def plan(request):
-    return Plan(SCALES[request.param], PATIENTS)
+    return ExperimentPlan(SCALES[request.param], PATIENTS)
 
 
 def keys_of(plan, name):

@@ -16,9 +16,10 @@ from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import write_json
 from SpectBoneMetSegTrainingLib.experiments import runner
+from SpectBoneMetSegTrainingLib.experiments.definitions import key_of
 from SpectBoneMetSegTrainingLib.experiments.nnunet import client as nnunet
 from SpectBoneMetSegTrainingLib.experiments.page.html import write_page
-from SpectBoneMetSegTrainingLib.experiments.plan import Plan, key_of
+from SpectBoneMetSegTrainingLib.experiments.plan import ExperimentPlan
 from SpectBoneMetSegTrainingLib.experiments.runner import Workspace, prepare, result_file, run
 from SpectBoneMetSegTrainingLib.experiments.scales import SCALES
 from SpectBoneMetSegTrainingLib.paper_sets.separate_views import write_separate_views
@@ -54,7 +55,7 @@ def tiny_scale(monkeypatch):
 
 @pytest.fixture
 def plan():
-    return Plan(TINY, PATIENTS)
+    return ExperimentPlan(TINY, PATIENTS)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,10 @@ def finished(benchmark, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SCALES, "small", TINY)
         assert (
-            run(Plan(TINY, PATIENTS).experiments["table3"].rows[1].make(0), Workspace(benchmark, output, "small"))
+            run(
+                ExperimentPlan(TINY, PATIENTS).experiments["table3"].rows[1].make(0),
+                Workspace(benchmark, output, "small"),
+            )
             == "done"
         )
     return output

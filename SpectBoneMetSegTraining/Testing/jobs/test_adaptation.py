@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.model.store import read_model, save_model
 from SpectBoneMetSegTrainingLib.jobs.child import END_SHARE, Reporter
 from SpectBoneMetSegTrainingLib.jobs.folder import JobSpec, read_status
 from SpectBoneMetSegTrainingLib.jobs.queue import read_job, start_job
-from SpectBoneMetSegTrainingLib.training.adapting.plan import Plan
+from SpectBoneMetSegTrainingLib.training.adapting.plan import AdaptationPlan
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
 from support.job_runs import NETWORK, spec, until
 
@@ -28,7 +28,7 @@ def test_the_steps_of_all_trainings_count_and_the_planned_time_is_shown_until_it
     folder.mkdir()
     reporter = Reporter(folder, 1, replace(spec(), minutes=10.0))
     monkeypatch.setattr(reporter, "_request", lambda: "run")
-    plan = Plan(
+    plan = AdaptationPlan(
         ((0,), (1,)), steps=40, validate_every=10, minutes=10.0, patients=12, region_reason="The whole body is trained."
     )
     of_training = reporter.planned(plan)

@@ -22,7 +22,7 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from SpectBoneMetSegLib.receiving.sending import Destination
 from SpectBoneMetSegLib.receiving.server import Address, listening
-from SpectBoneMetSegLib.receiving.service import ReceiverOptions, Service
+from SpectBoneMetSegLib.receiving.service import ReceiverOptions, ReceivingService
 from SpectBoneMetSegLib.receiving.spool import Spool
 
 if __name__ == "__main__":
@@ -166,7 +166,9 @@ def until(happened: Any, seconds: float = 20.0) -> None:
 def _serve(spool_folder: str, output: str, port: str, send_to: str = "") -> None:
     spool, reader = Spool.opened(Path(spool_folder), 1e9), Reader(Path(output), 0.3)
     wishes = ReceiverOptions(0.3, destinations=(Destination.parsed(send_to),) if send_to else ())
-    service = Service(spool, Path(output), reader.done, reader.read, wishes, lambda line: print(line, flush=True))
+    service = ReceivingService(
+        spool, Path(output), reader.done, reader.read, wishes, lambda line: print(line, flush=True)
+    )
     with listening(Address("127.0.0.1", int(port), TITLE, (CAMERA,)), spool, lambda line: print(line, flush=True)):
         service.start()
         threading.Event().wait()

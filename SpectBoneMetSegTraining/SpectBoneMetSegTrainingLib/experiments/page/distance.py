@@ -7,7 +7,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import whole_file
 
-from .findings import Finding, all_findings
+from .findings import ClaimResult, all_findings
 from .results import Output
 from .tables import with_interval
 
@@ -37,7 +37,7 @@ def distance_markdown(output: Output) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: ClaimResult) -> str:
     numbers, seeds = finding.numbers, ""
     if finding.difference:
         numbers, seeds = with_interval(finding.difference), str(finding.difference.seeds)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...evaluation.scores import CaseScores
-from ..plan import Row
+from ..definitions import TableRow
 from .results import Estimate, Output, difference, group_difference, mean_of
 
 Verdict = Literal["holds", "does not hold", "undecided", "not run yet"]
@@ -47,7 +47,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClaimResult:
     """A claim with our result.
 
     Attributes:
@@ -141,40 +141,40 @@ def verdict(estimate: Estimate | None) -> Verdict:
     return "does not hold" if estimate.high < 0 else "undecided"
 
 
-def all_findings(output: Output) -> list[Finding]:
+def all_findings(output: Output) -> list[ClaimResult]:
     """List every claim with its verdict, the paper's claims first."""
     found = [_compare(output, comparison) for comparison in COMPARISONS]
     found += [_slow_growth(output), _single_lesions(output)]
     return sorted(found, key=lambda finding: finding.ours)
 
 
-def _row(output: Output, position: tuple[str, int]) -> Row:
+def _row(output: Output, position: tuple[str, int]) -> TableRow:
     experiment, index = position
     return output.plan.experiments[experiment].rows[index]
 
 
-def _compare(output: Output, claim: Claim) -> Finding:
+def _compare(output: Output, claim: Claim) -> ClaimResult:
     lower, higher = _row(output, claim.lower), _row(output, claim.higher)
     measured = lower.measured, higher.measured
     found = difference(output.of_row(lower), output.of_row(higher), measured, claim.metric)
-    return Finding(claim.source, claim.claim, verdict(found), METRIC_NAMES[claim.metric], found, ours=claim.ours)
+    return ClaimResult(claim.source, claim.claim, verdict(found), METRIC_NAMES[claim.metric], found, ours=claim.ours)
 
 
-def _slow_growth(output: Output) -> Finding:
+def _slow_growth(output: Output) -> ClaimResult:
     """Check Table 4: with t, test time grows more slowly than parameters; ratios of t = 5 to t = 1."""
     claim = "parameters grow fast with t, test time slowly (rule: the ratio t = 5 to t = 1 is smaller for the time)"
     rows = [output.of_row(_row(output, ("fig8", index))) for index in (0, 4)]
     if not all(rows):
-        return Finding("Table 4", claim, "not run yet")
+        return ClaimResult("Table 4", claim, "not run yet")
     parameters, seconds = (
         (mean_of(rows[1], field) or 0.0) / (mean_of(rows[0], field) or 1.0)
         for field in ("parameters", "seconds_per_image")
     )
     numbers = f"parameters x {parameters:.2f}, time x {seconds:.2f}"
-    return Finding("Table 4", claim, "holds" if seconds < parameters else "does not hold", numbers=numbers)
+    return ClaimResult("Table 4", claim, "holds" if seconds < parameters else "does not hold", numbers=numbers)
 
 
-def _single_lesions(output: Output) -> Finding:
+def _single_lesions(output: Output) -> ClaimResult:
     """Check Fig. 10: cases with one lesion against cases with more, of the paper's method on the aggregate."""
     results = output.of_row(_row(output, ("table6", 0)))
 
@@ -186,4 +186,4 @@ def _single_lesions(output: Output) -> Finding:
 
     found = group_difference(results, "union", "image_dsc", several, one)
     claim = "patients with one lesion are segmented better than those with several (Eq. 6 on the aggregate)"
-    return Finding("Fig. 10", claim, verdict(found), METRIC_NAMES["image_dsc"], found)
+    return ClaimResult("Fig. 10", claim, verdict(found), METRIC_NAMES["image_dsc"], found)

@@ -10,13 +10,14 @@ from typing import Any
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 
-from ..plan import ORDER, AnyTraining, Experiment, key_of, trainings
+from ..definitions import AnyTraining, Experiment, key_of
+from ..plan import ORDER, trainings
 from .distance import distance_markdown
-from .findings import Finding, all_findings
+from .findings import ClaimResult, all_findings
 from .pictures import draw_pictures
 from .plots import plot
 from .results import Output, load_results, missing
-from .tables import NOT_RUN, Table, table_of, with_interval, write_csv
+from .tables import NOT_RUN, PageTable, table_of, with_interval, write_csv
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d1d1f; max-width: 1080px; margin: 2.5rem auto; padding: 0 1rem }
@@ -52,7 +53,7 @@ def write_page(output_folder: Path) -> Path:
     return page
 
 
-def _document(output: Output, findings: list[Finding], sections: list[str]) -> str:
+def _document(output: Output, findings: list[ClaimResult], sections: list[str]) -> str:
     about = output.about
     name, version = escape(str(about["benchmark"]["name"])), escape(str(about["benchmark"]["simulator_version"]))
     seeds = escape(", ".join(map(str, output.seeds)) or "none")
@@ -92,7 +93,7 @@ def _left_out(output: Output) -> str:
     return f" {count} result(s) of trainings that are no longer in the plan are left out." if count else ""
 
 
-def _findings(findings: list[Finding]) -> str:
+def _findings(findings: list[ClaimResult]) -> str:
     rows = []
     for finding in findings:
         numbers = with_interval(finding.difference) if finding.difference else escape(finding.numbers)
@@ -127,7 +128,7 @@ def _missing_rows(labels: list[str]) -> str:
     return f"<p class='note'>Not run (yet): {escape('; '.join(labels))}.</p>" if labels else ""
 
 
-def _table(table: Table) -> str:
+def _table(table: PageTable) -> str:
     head = "".join(
         f"<th{_paper_class(paper=paper)}>{escape(name)}</th>"
         for name, paper in zip(table.header, table.paper, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.files import whole_file
 
-from ..plan import Row, key_of
+from ..definitions import TableRow, key_of
 from .results import Output
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def draw_pictures(output: Output, folder: Path) -> list[tuple[str, str]]:
     return written
 
 
-def _masks(output: Output, row: Row) -> dict[str, NDArray[np.uint8]]:
+def _masks(output: Output, row: TableRow) -> dict[str, NDArray[np.uint8]]:
     """Read the packed masks of a row's first seed; {} without any."""
     for seed in output.seeds:
         path = output.folder / "results" / f"{key_of(row.make(seed))}.npz"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from SpectBoneMetSegLib.common.files import whole_file
 
-from ..plan import Experiment, Row
+from ..definitions import Experiment, TableRow
 from .results import Estimate, Output, estimates
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _lines(axes: Axes, experiment: Experiment, found: dict[str, dict[str, Estima
     axes.tick_params(labelsize=8)
 
 
-def _points(axes: Axes, rows: tuple[Row, ...], found: dict[str, dict[str, Estimate]]) -> None:
+def _points(axes: Axes, rows: tuple[TableRow, ...], found: dict[str, dict[str, Estimate]]) -> None:
     for position, row in enumerate(rows):
         for shift, (name, _, colour) in zip((-0.2, 0.0, 0.2), SHOWN, strict=True):
             estimate = found[row.label].get(name)

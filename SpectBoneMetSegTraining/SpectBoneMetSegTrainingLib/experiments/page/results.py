@@ -20,7 +20,8 @@ from ...evaluation import bootstrap
 from ...evaluation.report import figures
 from ...evaluation.scores import CaseScores
 from ..compact_scores import FIGURES, from_record
-from ..plan import Experiment, Plan, Row, key_of
+from ..definitions import Experiment, TableRow, key_of
+from ..plan import ExperimentPlan
 from ..runner import ABOUT
 from ..scales import SCALES
 
@@ -60,10 +61,10 @@ class Output:
     folder: Path
     about: dict[str, Any]
     results: dict[str, dict[str, Any]]
-    plan: Plan
+    plan: ExperimentPlan
     seeds: list[int]
 
-    def of_row(self, row: Row) -> dict[int, dict[str, Any]]:
+    def of_row(self, row: TableRow) -> dict[int, dict[str, Any]]:
         """Return the existing results of a row as {seed: result}."""
         keys = {seed: key_of(row.make(seed)) for seed in self.seeds}
         return {seed: self.results[key] for seed, key in keys.items() if key in self.results}
@@ -85,7 +86,7 @@ def load_results(output: Path) -> Output:
             result = read_json(path)
             results[result["key"]] = result
     seeds = sorted({int(result["seed"]) for result in results.values()})
-    return Output(output, about, results, Plan(SCALES[about["scale"]], about["d1_patients"]), seeds)
+    return Output(output, about, results, ExperimentPlan(SCALES[about["scale"]], about["d1_patients"]), seeds)
 
 
 def estimates(results: Mapping[int, dict[str, Any]], measured: str) -> dict[str, Estimate]:

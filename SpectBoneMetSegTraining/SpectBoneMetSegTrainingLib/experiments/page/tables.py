@@ -11,7 +11,7 @@ from typing import Any
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.safe_text import safe_row
 
-from ..plan import Experiment, Row
+from ..definitions import Experiment, TableRow
 from .results import Estimate, Output, estimates, mean_of
 
 #: Metrics of a table: name, header, whether the paper has it.
@@ -27,7 +27,7 @@ NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """A table of text.
 
     Attributes:
@@ -41,7 +41,7 @@ class Table:
     paper: list[bool]
 
 
-def table_of(output: Output, experiment: Experiment) -> Table:
+def table_of(output: Output, experiment: Experiment) -> PageTable:
     """Make the table of an experiment, with NOT_RUN in rows without results."""
     header, paper = ["", "seeds"], [False, False]
     for name, title, _ in COLUMNS:
@@ -51,10 +51,10 @@ def table_of(output: Output, experiment: Experiment) -> Table:
             header.append(f"{title}, paper (different data)")
             paper.append(True)
     rows = [_row(output, row, [name for name, _, _ in COLUMNS], experiment) for row in experiment.rows]
-    return Table([*header, *experiment.columns], rows, [*paper, *(False for _ in experiment.columns)])
+    return PageTable([*header, *experiment.columns], rows, [*paper, *(False for _ in experiment.columns)])
 
 
-def _row(output: Output, row: Row, names: Sequence[str], experiment: Experiment) -> list[str]:
+def _row(output: Output, row: TableRow, names: Sequence[str], experiment: Experiment) -> list[str]:
     results = output.of_row(row)
     found = estimates(results, row.measured)
     cells = [row.label, str(len(results)) if results else NOT_RUN]
@@ -70,7 +70,7 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
 
 
-def _paper(row: Row, name: str) -> str:
+def _paper(row: TableRow, name: str) -> str:
     value = dict(row.paper).get(name)
     return "" if value is None else f"{value:.3f}"
 
@@ -87,7 +87,7 @@ def _extra(results: Mapping[int, dict[str, Any]], column: str) -> str:
     return "" if value is None else f"{value * factor:,.{digits}f}"
 
 
-def write_csv(path: Path, table: Table) -> None:
+def write_csv(path: Path, table: PageTable) -> None:
     """Write a table as CSV, atomically."""
     with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(map(safe_row, [table.header, *table.rows]))

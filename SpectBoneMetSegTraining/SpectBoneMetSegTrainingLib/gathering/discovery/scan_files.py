@@ -18,7 +18,15 @@ from ...dataset.sealed import is_sealed
 from .file_names import side_in, without_side
 from .pseudonyms import KEY_FILE
 
-__all__ = ["GATHERED_FILE", "Catalogue", "LeftOut", "ScanFiles", "is_image", "looks_like_dicom_scan", "readable_files"]
+__all__ = [
+    "GATHERED_FILE",
+    "Catalogue",
+    "ScanFiles",
+    "UnusedFile",
+    "is_image",
+    "looks_like_dicom_scan",
+    "readable_files",
+]
 
 
 #: File that identifies a gathered data set.
@@ -26,7 +34,7 @@ GATHERED_FILE = "gathered.json"
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class UnusedFile:
     """A file or folder that is not used.
 
     Attributes:
@@ -73,7 +81,7 @@ class Catalogue:
     everywhere: dict[str, list[Path]] = field(default_factory=dict)
     patients: dict[Path, str] = field(default_factory=dict)
     owners: dict[Path, str] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[UnusedFile] = field(default_factory=list)
 
     def add_dicom(self, path: Path) -> None:
         """Add a DICOM file.
@@ -112,15 +120,15 @@ class Catalogue:
         if len(owners) > 1:
             # Labels name their scan by this UID.
             reason = f"It has the UID of {self.first[uid]} but is of another patient; give every scan its own UID."
-            self.left_out.append(LeftOut(path, reason))
+            self.left_out.append(UnusedFile(path, reason))
             return
         self.everywhere.setdefault(uid, []).append(path)
         if uid in self.first:
-            self.left_out.append(LeftOut(path, f"It is a copy of {self.first[uid]}.", failed=False))
+            self.left_out.append(UnusedFile(path, f"It is a copy of {self.first[uid]}.", failed=False))
         self.first.setdefault(uid, path)
 
 
-def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[Path]:
+def readable_files(roots: Iterable[Path], left_out: list[UnusedFile]) -> Iterator[Path]:
     """Yield every file in some folders, by name, without hidden files; a file in two of them once.
 
     Sealed test sets are skipped, because they must not be used for training, not even unlabelled. Gathered data sets
@@ -135,7 +143,7 @@ def readable_files(roots: Iterable[Path], left_out: list[LeftOut]) -> Iterator[P
             raise UserError(f"{root} is no folder; give a folder that holds scans.")
         everything = paths_under(root)
         apart = {folder: why for folder in (root, *everything) if folder.is_dir() and (why := _set_apart(folder))}
-        left_out += [LeftOut(folder, why, failed=False) for folder, why in sorted(apart.items())]
+        left_out += [UnusedFile(folder, why, failed=False) for folder, why in sorted(apart.items())]
         for path in everything:
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
             if not hidden and apart.keys().isdisjoint(path.parents) and path.is_file() and path.resolve() not in seen:
@@ -148,12 +156,12 @@ def is_image(path: Path) -> bool:
     return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def looks_like_dicom_scan(path: Path, left_out: list[LeftOut]) -> bool:
+def looks_like_dicom_scan(path: Path, left_out: list[UnusedFile]) -> bool:
     """Whether to read a file as DICOM; a file that cannot be opened is added to `left_out`."""
     try:
         return not is_image(path) and looks_like_scan(path)
     except OSError as error:
-        left_out.append(LeftOut(path, f"It cannot be opened ({reason_of(error)}); ask for permission to read it."))
+        left_out.append(UnusedFile(path, f"It cannot be opened ({reason_of(error)}); ask for permission to read it."))
         return False
 
 

@@ -29,7 +29,7 @@ from ..formats.mask_pictures import MASK_SUFFIXES
 from ..formats.result_folders import SEGMENTATION, corrections_in, inputs_of, is_result
 from ..labels.marks import LabelFile
 from .file_names import extends, is_label_name, reader_in, side_in
-from .scan_files import Catalogue, LeftOut, ScanFiles, is_image, looks_like_dicom_scan, readable_files
+from .scan_files import Catalogue, ScanFiles, UnusedFile, is_image, looks_like_dicom_scan, readable_files
 
 __all__ = ["Found", "LabelledStudy", "find"]
 
@@ -67,7 +67,7 @@ class Found:
 
     labelled: tuple[LabelledStudy, ...] = ()
     unlabelled: tuple[ScanFiles, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[UnusedFile, ...] = ()
 
 
 def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Found:
@@ -86,17 +86,17 @@ def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Foun
     return Found(tuple(studies), tuple(scans), (*known.left_out, *left_out, *more))
 
 
-def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[LeftOut], set[str]]:
+def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[UnusedFile], set[str]]:
     """Return unlabelled scans, files left out, and the UIDs of scans that have labels."""
     catalogue = Catalogue()
-    left_out: list[LeftOut] = []
+    left_out: list[UnusedFile] = []
     for path in readable_files(roots, left_out):
         if not looks_like_dicom_scan(path, left_out):
             continue
         try:
             catalogue.add_dicom(path)
         except (UserError, OSError) as error:
-            left_out.append(LeftOut(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
+            left_out.append(UnusedFile(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
     scans: list[ScanFiles] = []
     again: set[str] = set()
     for scan in catalogue.scans():
@@ -105,16 +105,16 @@ def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles
         else:
             again.update(scan.uids)
             left_out.append(
-                LeftOut(scan.files[0], "It has labels in a labelled folder and is taken from there.", failed=False)
+                UnusedFile(scan.files[0], "It has labels in a labelled folder and is taken from there.", failed=False)
             )
     return scans, [*catalogue.left_out, *left_out], again
 
 
-def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledStudy], list[LeftOut]]:
+def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledStudy], list[UnusedFile]]:
     labels: list[Path] = []
     pictures: list[Path] = []
     results: set[Path] = set()
-    left_out: list[LeftOut] = []
+    left_out: list[UnusedFile] = []
     for path in readable_files(roots, left_out):
         if is_result(path.parent):
             results.add(path.parent)
@@ -131,9 +131,9 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
                 if is_dicom_seg(path):
                     labels.append(path)
                 else:
-                    left_out.append(LeftOut(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
+                    left_out.append(UnusedFile(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
         elif path.suffix.lower() in _OTHER_LABELS:
-            left_out.append(LeftOut(path, _NO_LABEL, failed=False))
+            left_out.append(UnusedFile(path, _NO_LABEL, failed=False))
     for path in _sort_pictures(pictures, labels, known, left_out):
         known.add_picture(path)
     scans = known.scans()
@@ -143,7 +143,7 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
         try:
             scan, reader, view = matcher.match(path)
         except UserError as error:
-            left_out.append(LeftOut(path, str(error)))
+            left_out.append(UnusedFile(path, str(error)))
             continue
         readers[scan].setdefault(reader, []).append(LabelFile(path, view))
     for folder in sorted(results):
@@ -153,7 +153,7 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
                 reader = reader_in(case_name(path)) or UNNAMED_READER
                 readers[scan].setdefault(reader, []).append(LabelFile(path))
         except UserError as error:
-            left_out.append(LeftOut(folder, str(error)))
+            left_out.append(UnusedFile(folder, str(error)))
     studies = [
         LabelledStudy(scan, {name: tuple(files) for name, files in sorted(found.items())})
         for scan, found in readers.items()
@@ -161,22 +161,24 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
     ]
     remedy = "No label file belongs to it; add one, or list its folder as unlabelled."
     bare = [scan.files[0] for scan, found in readers.items() if not found]
-    left_out += [LeftOut(path, remedy, failed=False) for path in bare]
+    left_out += [UnusedFile(path, remedy, failed=False) for path in bare]
     return studies, left_out
 
 
-def _labelme(path: Path, left_out: list[LeftOut]) -> list[Path]:
+def _labelme(path: Path, left_out: list[UnusedFile]) -> list[Path]:
     """Return the JSON file if it is a label; report any other JSON file, so that no label is missed."""
     try:
         if is_labelme(path):
             return [path]
-        left_out.append(LeftOut(path, "It is JSON but no LabelMe annotation.", failed=False))
+        left_out.append(UnusedFile(path, "It is JSON but no LabelMe annotation.", failed=False))
     except UserError as error:
-        left_out.append(LeftOut(path, str(error)))
+        left_out.append(UnusedFile(path, str(error)))
     return []
 
 
-def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue, left_out: list[LeftOut]) -> list[Path]:
+def _sort_pictures(
+    pictures: list[Path], labels: list[Path], known: Catalogue, left_out: list[UnusedFile]
+) -> list[Path]:
     """Return the image files that are scans; add labels to `labels`, other files to `left_out`."""
     with_dicom = {path.parent for path in known.first.values()}
     stems = {path: case_name(path) for path in pictures}
@@ -194,7 +196,7 @@ def _sort_pictures(pictures: list[Path], labels: list[Path], known: Catalogue, l
         elif not path.with_suffix(".json").is_file():
             # A PNG next to a DICOM scan is a screenshot, or was annotated if there is a LabelMe file of its name.
             words = "It lies next to a DICOM scan and its name has no word such as mask or label: it was not used."
-            left_out.append(LeftOut(path, words, failed=False))
+            left_out.append(UnusedFile(path, words, failed=False))
     return scans
 
 

@@ -37,11 +37,12 @@ from .catalogue import find_set
 from .coco import CocoBones, read_coco
 from .description import PublicSet, as_json
 from .folds import SEED, Sides, folds_of, patient_names, published_bs80k, together
+from .imported import Imported, text_of
 from .listing import Listing, check_hashes, list_files, missing_counts
 from .truth import ViewTruth, known_regions, lesions_from_boxes, lesions_from_mask, number_bones, read_mask
 from .views import SetView, read_view
 
-__all__ = ["Imported", "Request", "import_set"]
+__all__ = ["ImportRequest", "import_set"]
 
 RECORD, REPORT = "imported.json", "import.txt"
 VERSION = 1
@@ -52,7 +53,7 @@ MEASURED_SCANS = 200
 
 
 @dataclass(frozen=True)
-class Request:
+class ImportRequest:
     """Import request.
 
     Attributes:
@@ -73,23 +74,6 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Imported:
-    """Result of an import.
-
-    Attributes:
-        data: the data set.
-        cases: {kind of case: number}.
-        notes: sentences about changes and assumptions.
-        left_out: {patient: reason}.
-    """
-
-    data: Path
-    cases: dict[str, int]
-    notes: tuple[str, ...]
-    left_out: dict[str, str]
-
-
-@dataclass(frozen=True)
 class _Case:
     """One patient's scan with its reference labels; regions as acquired."""
 
@@ -100,7 +84,7 @@ class _Case:
     notes: list[str] = field(default_factory=list)
 
 
-def import_set(request: Request, data: Path, progress: Progress | None = None) -> Imported:
+def import_set(request: ImportRequest, data: Path, progress: Progress | None = None) -> Imported:
     """Write a public set into a data set, or resume an interrupted import.
 
     Raises:
@@ -130,7 +114,7 @@ def import_set(request: Request, data: Path, progress: Progress | None = None) -
         raise UserError(f"{data} cannot be written ({why}); free space and run the same import again.") from error
 
 
-def _listed(request: Request) -> tuple[Listing, CocoBones | None]:
+def _listed(request: ImportRequest) -> tuple[Listing, CocoBones | None]:
     found = request.found
     if not found.base:
         if request.scans is not None:
@@ -149,7 +133,7 @@ class _Import:
     """One call of `import_set`."""
 
     def __init__(
-        self, request: Request, data: Path, listing: Listing, bones: CocoBones | None, notes: Sequence[str]
+        self, request: ImportRequest, data: Path, listing: Listing, bones: CocoBones | None, notes: Sequence[str]
     ) -> None:
         self.request, self.found, self.data = request, request.found, data
         self.listing, self.bones = listing, bones
@@ -383,20 +367,3 @@ def _region_ids(folder: Path) -> set[str]:
         if path.is_dir() and path.name.lower() in ("chestrant", "headant", "pelvisant"):
             return {str(int(each.stem)) for each in path.glob("*.jpg") if each.stem.isdecimal()}
     return set()
-
-
-def text_of(result: Imported, found: PublicSet) -> str:
-    """Return a human-readable report."""
-    cases = ", ".join(f"{number} {kind}" for kind, number in result.cases.items())
-    lines = [
-        f"{found.title} ({found.home}): {cases}",
-        f"licence: {found.licence}",
-        f"cite: {found.citation}",
-        f"labels: {found.truth}",
-        *([f"terms: {found.terms}"] if found.terms else []),
-        *(f"known: {fault}" for fault in found.faults),
-        *result.notes,
-        f"left out: {len(result.left_out)}",
-        *(f"  {patient}: {reason}" for patient, reason in sorted(result.left_out.items())),
-    ]
-    return "\n".join(lines) + "\n"

@@ -61,7 +61,7 @@ FIGURES = {
 
 
 @dataclass(frozen=True)
-class Part:
+class BenchmarkPart:
     """The distributions of one part of the benchmark.
 
     Attributes:
@@ -98,7 +98,7 @@ def write_data_sheet(folder: Path, about: Mapping[str, Any]) -> None:
         part.write_text(text + "\n", encoding="utf-8")
 
 
-def read_part(folder: Path) -> Part:
+def read_part(folder: Path) -> BenchmarkPart:
     """Read the quantities of one data set.
 
     Raises:
@@ -126,7 +126,7 @@ def read_part(folder: Path) -> Part:
         for image in read_json(path)["views"].values():
             if image["marked"]:
                 numbers["area_difference"] += image["area_differences"][0]
-    return Part(folder.name, numbers, categories, read_json(folder / "agreement.json"), len(records))
+    return BenchmarkPart(folder.name, numbers, categories, read_json(folder / "agreement.json"), len(records))
 
 
 def site(bone: str) -> str:
@@ -182,12 +182,12 @@ def _short(text: str) -> str:
     return re.sub(r"\b(right|left)\b ?", "", text).strip()
 
 
-def _per(name: str, part: Part) -> int:
+def _per(name: str, part: BenchmarkPart) -> int:
     """Return the denominator of a quantity's shares: the number of scans, or of all counted values."""
     return part.scans if name in ("condition", "camera") else max(len(part.categories[name]), 1)
 
 
-def _text(about: Mapping[str, Any], parts: Sequence[Part], d1: Record) -> Iterable[str]:
+def _text(about: Mapping[str, Any], parts: Sequence[BenchmarkPart], d1: Record) -> Iterable[str]:
     sizes = about["sizes"]
     yield f"# {about['name']}: data sheet"
     yield ""
@@ -226,7 +226,7 @@ def _text(about: Mapping[str, Any], parts: Sequence[Part], d1: Record) -> Iterab
     yield from (f"![{name}](datasheet_{name}.png)" for name in FIGURES)
 
 
-def _plot(path: Path, quantities: Sequence[str], parts: Sequence[Part]) -> None:
+def _plot(path: Path, quantities: Sequence[str], parts: Sequence[BenchmarkPart]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -243,7 +243,7 @@ def _plot(path: Path, quantities: Sequence[str], parts: Sequence[Part]) -> None:
         figure.savefig(part, dpi=80, format="png", metadata={"Software": None})
 
 
-def _histogram(axes: Any, name: str, parts: Sequence[Part]) -> None:
+def _histogram(axes: Any, name: str, parts: Sequence[BenchmarkPart]) -> None:
     title, logarithmic = NUMBERS[name]
     values = [np.asarray(part.numbers[name], float) for part in parts]
     everything = np.concatenate(values)
@@ -268,7 +268,7 @@ def _histogram(axes: Any, name: str, parts: Sequence[Part]) -> None:
     axes.set_ylabel("share")
 
 
-def _bars(axes: Any, name: str, parts: Sequence[Part]) -> None:
+def _bars(axes: Any, name: str, parts: Sequence[BenchmarkPart]) -> None:
     total: Counter[str] = Counter(word for part in parts for word in part.categories[name])
     categories = [word for word, _ in total.most_common(16)][::-1]
     for number, (part, colour) in enumerate(zip(parts, COLOURS, strict=True)):

@@ -24,7 +24,7 @@ SHIPPED = "Population/patients-with-metastases.json"
 
 
 @dataclass(frozen=True)
-class Row:
+class PopulationRow:
     """One statistic of one view.
 
     Attributes:
@@ -55,7 +55,7 @@ class PopulationTables:
     about: str
     pixel_mm: float
     percentiles: tuple[float, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[PopulationRow, ...]
     sites: dict[ViewName, dict[str, float]]
 
 
@@ -70,7 +70,7 @@ class RowComparison:
         off: percentiles outside TOLERANCE.
     """
 
-    row: Row
+    row: PopulationRow
     simulated: tuple[float, ...]
     values: int
     off: tuple[float, ...]
@@ -95,7 +95,7 @@ def read_population(path: Path) -> PopulationTables:
     try:
         percentiles = tuple(float(value) for value in found["percentiles"])
         rows = tuple(
-            Row(name, view, str(about["title"]), _numbers(about[view], len(percentiles)))
+            PopulationRow(name, view, str(about["title"]), _numbers(about[view], len(percentiles)))
             for name, about in found["rows"].items()
             for view in VIEW_NAMES
             if view in about

@@ -43,7 +43,7 @@ _SIDED: tuple[tuple[str, tuple[str, ...], tuple[float, float, float] | None, tup
 
 
 @dataclass(frozen=True)
-class Part:
+class BoneGroup:
     """Bones that are scaled together about one point.
 
     Attributes:
@@ -60,24 +60,24 @@ class Part:
 
 
 # A bone is scaled about the joint that must stay in place; the proportions set the length of bones with two joints.
-_MIDDLE: tuple[Part, ...] = (
-    Part("skull", ("skull", "mandible"), (0.0, -116.0, 584.0), (0.06, 0.06, 0.05)),
-    *(Part(name, (name,), None, (0.08, 0.08, 0.07)) for name in (*CERVICAL, *THORACIC, *LUMBAR)),
-    Part("sternum", ("sternum",), None, (0.15, 0.08, 0.03)),
-    Part("sacrum", ("sacrum",), (0.0, -113.0, 40.0), (0.06, 0.06, 0.06)),
+_MIDDLE: tuple[BoneGroup, ...] = (
+    BoneGroup("skull", ("skull", "mandible"), (0.0, -116.0, 584.0), (0.06, 0.06, 0.05)),
+    *(BoneGroup(name, (name,), None, (0.08, 0.08, 0.07)) for name in (*CERVICAL, *THORACIC, *LUMBAR)),
+    BoneGroup("sternum", ("sternum",), None, (0.15, 0.08, 0.03)),
+    BoneGroup("sacrum", ("sacrum",), (0.0, -113.0, 40.0), (0.06, 0.06, 0.06)),
 )
 
 
-def _sided() -> tuple[Part, ...]:
+def _sided() -> tuple[BoneGroup, ...]:
     parts = []
     for side, sign in (("right", 1.0), ("left", -1.0)):
         for name, bones, anchor, reach in _SIDED:
             mirrored = None if anchor is None else (sign * anchor[0], anchor[1], anchor[2])
-            parts.append(Part(f"{side} {name}", tuple(f"{side} {bone}" for bone in bones), mirrored, reach))
+            parts.append(BoneGroup(f"{side} {name}", tuple(f"{side} {bone}" for bone in bones), mirrored, reach))
     return tuple(parts)
 
 
-PARTS: tuple[Part, ...] = _MIDDLE + _sided()
+PARTS: tuple[BoneGroup, ...] = _MIDDLE + _sided()
 
 
 @dataclass(frozen=True)

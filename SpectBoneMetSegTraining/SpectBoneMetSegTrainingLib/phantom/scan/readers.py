@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.scan.planar import ViewName
 
-from ...dataset.reader_agreement import Consensus, agree
+from ...dataset.reader_agreement import ReaderAgreement, agree
 from .ground_truth import MINIMUM_ISLAND_CM2, PROFILE_FLOOR
 from .hospital_sites import SITES
 
@@ -71,7 +71,7 @@ class ReaderPanel:
     """
 
     annotations: list[dict[ViewName, Mask]]
-    agreed: dict[ViewName, Consensus]
+    agreed: dict[ViewName, ReaderAgreement]
     lesions: dict[ViewName, dict[int, Mask]]
 
 
@@ -146,7 +146,7 @@ def annotation_mask(case: SimulatedCase, view: ViewName, drawing: Outlines) -> M
 
 
 def _divide_consensus(
-    case: SimulatedCase, view: ViewName, drawings: list[Outlines], found: Consensus
+    case: SimulatedCase, view: ViewName, drawings: list[Outlines], found: ReaderAgreement
 ) -> dict[int, Mask]:
     """Divide the consensus of an image among the lesions: {lesion ID: mask}."""
     shape = case.scan.frame.shape

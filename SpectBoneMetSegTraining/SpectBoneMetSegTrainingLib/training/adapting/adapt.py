@@ -41,12 +41,12 @@ from ..timing import training_times
 from ..trainer import StepProgress, train
 from .choice import AdaptationComparison, best_step, chosen_point, compare_adapted, gains, shrink_towards_parent
 from .folds import ValidationRecorder, parent_predictions, stored_predictions
-from .plan import AdaptationTimes, Plan, base_config, labelled_patients, make_plan, region_to_train
+from .plan import AdaptationPlan, AdaptationTimes, base_config, labelled_patients, make_plan, region_to_train
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Adapted", "Request", "adapt", "plan_for"]
+__all__ = ["AdaptationRequest", "Adapted", "adapt", "plan_for"]
 
 PLAN, PARENT, TIMING = "plan.json", "parent.npz", "timing"
 HOW = (
@@ -56,7 +56,7 @@ HOW = (
 
 
 @dataclass(frozen=True)
-class Request:
+class AdaptationRequest:
     """Request of an adaptation.
 
     Attributes:
@@ -110,10 +110,10 @@ class Adapted:
     held_out_limits: dict[str, Delineator]
     paths: list[Path]
     config: TrainingConfig
-    plan: Plan
+    plan: AdaptationPlan
 
 
-def plan_for(request: Request, spent: float = 0.0) -> tuple[Plan, TrainingConfig]:
+def plan_for(request: AdaptationRequest, spent: float = 0.0) -> tuple[AdaptationPlan, TrainingConfig]:
     """Return the stored plan, or make and store it, and the options shared by its trainings.
 
     Args:
@@ -128,7 +128,11 @@ def plan_for(request: Request, spent: float = 0.0) -> tuple[Plan, TrainingConfig
     start = request.start or str(parent.path)
     unlabelled = bool(cases_of(request.data, "unlabelled"))
     path = request.run / PLAN
-    earlier = Plan.from_dict(read_json(path, remedy="restore it, or choose another output")) if path.exists() else None
+    earlier = (
+        AdaptationPlan.from_dict(read_json(path, remedy="restore it, or choose another output"))
+        if path.exists()
+        else None
+    )
     requested = request.region or (earlier.region if earlier else None)
     region, reason = region_to_train(parent.card, request.data, requested)
     config = base_config(parent.card, start, request.data, request.store, request.seed, region, unlabelled=unlabelled)
@@ -148,7 +152,7 @@ def plan_for(request: Request, spent: float = 0.0) -> tuple[Plan, TrainingConfig
     return plan, config
 
 
-def _times(request: Request, parent: ModelFolder, config: TrainingConfig, spent: float) -> AdaptationTimes:
+def _times(request: AdaptationRequest, parent: ModelFolder, config: TrainingConfig, spent: float) -> AdaptationTimes:
     """Measure how long the parts of the adaptation take: a few steps, a validation, the evaluation of one case."""
     started = monotonic()
     training = training_times(request.data, request.run / TIMING, config)
@@ -169,7 +173,7 @@ def _times(request: Request, parent: ModelFolder, config: TrainingConfig, spent:
     )
 
 
-def _check_same(request: Request, earlier: Plan, region: Region) -> None:
+def _check_same(request: AdaptationRequest, earlier: AdaptationPlan, region: Region) -> None:
     """Refuse to resume an adaptation with another region or other patients."""
     if earlier.region not in (None, region):
         raise UserError(
@@ -184,8 +188,8 @@ def _check_same(request: Request, earlier: Plan, region: Region) -> None:
 
 
 def adapt(
-    request: Request,
-    plan: Plan,
+    request: AdaptationRequest,
+    plan: AdaptationPlan,
     config: TrainingConfig,
     progress: Callable[[int, int], StepProgress] | None = None,
 ) -> Adapted:
@@ -209,8 +213,8 @@ class _Adaptation:
 
     def __init__(
         self,
-        request: Request,
-        plan: Plan,
+        request: AdaptationRequest,
+        plan: AdaptationPlan,
         config: TrainingConfig,
         progress: Callable[[int, int], StepProgress] | None,
     ) -> None:

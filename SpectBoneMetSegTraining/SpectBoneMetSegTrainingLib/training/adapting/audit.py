@@ -25,7 +25,7 @@ from ..outcome.training_scans import known_patients
 from .choice import dice_of
 from .pictures import scan_picture
 
-__all__ = ["Audit", "Case", "audit"]
+__all__ = ["Audit", "WorstScan", "audit"]
 
 #: Number of worst scans in the report, and DSC from which a scan is not shown.
 WORST, WORTH_SHOWING = 5, 0.98
@@ -34,7 +34,7 @@ GOOD_ENOUGH = 0.6
 
 
 @dataclass(frozen=True)
-class Case:
+class WorstScan:
     """A scan with a low DSC.
 
     Attributes:
@@ -67,7 +67,7 @@ class Audit:
     report: dict[str, float | int]
     regions: list[RegionRow]
     confidence: dict[str, Any]
-    worst: list[Case]
+    worst: list[WorstScan]
     known: str
 
     @property
@@ -147,9 +147,9 @@ class _Worst:
         if dice < WORTH_SHOWING:
             self._kept = sorted([*self._kept, (dice, crop.case, crop, masks)], key=lambda item: item[:2])[:WORST]
 
-    def shown(self) -> list[Case]:
+    def shown(self) -> list[WorstScan]:
         """Return the scans with pictures, the worst first."""
         return [
-            Case(name, dice, scan_picture(crop, [("model", {str(view): mask for view, mask in masks.items()})]))
+            WorstScan(name, dice, scan_picture(crop, [("model", {str(view): mask for view, mask in masks.items()})]))
             for dice, name, crop, masks in self._kept
         ]

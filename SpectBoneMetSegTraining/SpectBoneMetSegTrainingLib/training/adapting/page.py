@@ -9,7 +9,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.common.files import whole_file
 
 from ...evaluation.predictions import Delineator, Prediction
-from .adapt import PARENT, Adapted, Request
+from .adapt import PARENT, AdaptationRequest, Adapted
 from .choice import REPORTED_FIGURES
 from .folds import stored_predictions
 from .html import cell, document, legend, table
@@ -25,7 +25,7 @@ SHOWN = 5
 NO_CHANGE = 0.005
 
 
-def write_page(path: Path, request: Request, adapted: Adapted) -> None:
+def write_page(path: Path, request: AdaptationRequest, adapted: Adapted) -> None:
     """Write the report as one self-contained file.
 
     Raises:
@@ -88,7 +88,7 @@ def _scans(adapted: Adapted) -> str:
     )
 
 
-def _pictures(shown: dict[str, list[Change]], request: Request, adapted: Adapted) -> Iterator[str]:
+def _pictures(shown: dict[str, list[Change]], request: AdaptationRequest, adapted: Adapted) -> Iterator[str]:
     """Yield a heading and the pictures of its scans for every title."""
     wanted = {case for items in shown.values() for case, _, _ in items}
     config, parent_limits = adapted.config, Delineator.of(adapted.parent.card)

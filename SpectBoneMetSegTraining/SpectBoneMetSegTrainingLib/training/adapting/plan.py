@@ -19,8 +19,8 @@ from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
 
 __all__ = [
+    "AdaptationPlan",
     "AdaptationTimes",
-    "Plan",
     "base_config",
     "groups_of_folds",
     "labelled_patients",
@@ -76,7 +76,7 @@ class AdaptationTimes:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AdaptationPlan:
     """Plan of an adaptation.
 
     Attributes:
@@ -119,7 +119,7 @@ class Plan:
         return {KEYS.get(name, name): value for name, value in values.items()}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Plan:
+    def from_dict(cls, values: dict[str, Any]) -> AdaptationPlan:
         """Return the plan from the values of `to_dict`."""
         names = {key: name for name, key in KEYS.items()}
         plain = {names.get(key, key): value for key, value in values.items()}
@@ -241,7 +241,7 @@ def make_plan(
     steps: int | None = None,
     region: Region = "thorax",
     region_reason: str = "",
-) -> Plan:
+) -> AdaptationPlan:
     """Return the plan that fits into the time limit.
 
     Args:
@@ -275,7 +275,7 @@ def make_plan(
     whole = every * (wanted // every)
     runs = trainings_of(groups)
     total = (measured.other(runs, _held_out(data, groups)) + runs * whole * measured.step) / 60
-    return Plan(groups, whole, every, total, patients, region, region_reason)
+    return AdaptationPlan(groups, whole, every, total, patients, region, region_reason)
 
 
 def trainings_of(groups: Sequence[Sequence[int]]) -> int:

@@ -15,14 +15,14 @@ from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case
 from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json, write_image
 from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import SETS, find_set
 from SpectBoneMetSegTrainingLib.gathering.open_data.description import read_description
-from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import Request, import_set
+from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import ImportRequest, import_set
 from support import open_sets
 
 PATIENTS = (1, 2, 10, 831, 1654, 3216)
 
 
 def imported(name, folder, data, **options):
-    return import_set(Request(find_set(name), folder, accepted=True, **options), data)
+    return import_set(ImportRequest(find_set(name), folder, accepted=True, **options), data)
 
 
 @pytest.fixture(scope="module")
@@ -162,18 +162,18 @@ def test_folds_are_fixed_and_an_interrupted_import_continues(boxed, bs80k, tmp_p
         if done == 3:
             raise StopError
 
-    request = Request(find_set("bs80k"), bs80k, accepted=True)
+    request = ImportRequest(find_set("bs80k"), bs80k, accepted=True)
     with pytest.raises(StopError):
         import_set(request, tmp_path / "d", stop)
     import_set(request, tmp_path / "d")
     assert (tmp_path / "d" / "splits.json").read_bytes() == before
     with pytest.raises(UserError, match="other options"):
-        import_set(Request(find_set("bs80k"), bs80k, as_counts=False, accepted=True), tmp_path / "d")
+        import_set(ImportRequest(find_set("bs80k"), bs80k, as_counts=False, accepted=True), tmp_path / "d")
 
 
 def test_a_set_with_unclear_terms_needs_a_confirmation(bs80k, tmp_path):
     with pytest.raises(UserError, match="no licence") as error:
-        import_set(Request(find_set("bs80k"), bs80k), tmp_path / "d")
+        import_set(ImportRequest(find_set("bs80k"), bs80k), tmp_path / "d")
     assert error.value.fields == ("accept_terms",)
     assert not (tmp_path / "d").exists()
     asking = {name for name, each in SETS.items() if each.terms}
@@ -268,12 +268,12 @@ def test_a_description_that_cannot_be_followed_is_refused_in_a_sentence(field, v
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({**reported, "files": [{"role": "scan", "pattern": "(?P<patient>.+)"}], field: value}))
     with pytest.raises(UserError, match=what):
-        import_set(Request(read_description(path), bs80k, bs80k), tmp_path / "d")
+        import_set(ImportRequest(read_description(path), bs80k, bs80k), tmp_path / "d")
 
 
 def test_patients_without_metastases_are_labelled_and_those_with_are_unlabelled(tmp_path):
     folder = open_sets.write_iics(tmp_path / "set", ill=2, well=3)
-    result = import_set(Request(find_set("iics-una"), folder), tmp_path / "d")
+    result = import_set(ImportRequest(find_set("iics-una"), folder), tmp_path / "d")
     assert result.cases == {"train": 3, "test": 0, "unlabelled": 2}
     assert result.left_out == {}
     case = cases_of(tmp_path / "d", "train")[0]
@@ -321,7 +321,7 @@ def test_a_description_of_ones_own_reads_another_layout(tmp_path):
             "files": files, "lesions": {"1": "lesion"}}  # fmt: skip
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(text))
-    result = import_set(Request(read_description(path), tmp_path / "mine"), tmp_path / "d")
+    result = import_set(ImportRequest(read_description(path), tmp_path / "mine"), tmp_path / "d")
     assert result.cases["train"] == 2
     path.write_text(json.dumps({**text, "lesions": {"1": "maybe"}}))
     with pytest.raises(UserError, match="'maybe'"):
