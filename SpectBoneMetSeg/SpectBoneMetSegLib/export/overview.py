@@ -152,15 +152,26 @@ def _enlarged(reading: Reading) -> tuple[Rectangle, str]:
     frame, edges = reading.scan.frame, _edges(reading.crop)
     if edges[2] - edges[0] < 0.6 * frame.shape[0]:
         return edges, "thorax" if reading.crop.method == "profiles" else "box"
-    rows = np.flatnonzero(reading.mask.any(1))
     around = AROUND_MM / frame.spacing[0]
     least, most = (min(mm / frame.spacing[0], frame.shape[0]) for mm in ENLARGED_MM)
-    # Without a lesion: the upper half, where most lesions occur.
-    first, end = (rows[0] - around, rows[-1] + 1 + around) if rows.size else (0.0, frame.shape[0] / 2)
-    size = min(max(end - first, least), most)
-    top = first if end - first > most else (first + end - size) / 2
-    top = round(min(max(top, 0), frame.shape[0] - size))
+    first, end = _lesion_rows(reading, most)
+    size = min(max(end - first + 2 * around, least), most)
+    top = round(min(max((first + end - size) / 2, 0), frame.shape[0] - size))
     return (top - 0.5, edges[1], top + round(size) - 0.5, edges[3]), "enlarged"
+
+
+def _lesion_rows(reading: Reading, most: float) -> tuple[int, int]:
+    """Return the first row and the end of the lesions of a whole body; of as many as possible within `most` rows."""
+    from scipy.ndimage import find_objects
+
+    rows = [rows for rows, _ in find_objects(reading.lesion_ids)]
+    if not rows:
+        # The upper half, where most lesions occur.
+        return 0, reading.scan.frame.shape[0] // 2
+    starts = [part.start for part in rows]
+    groups = [[part for part in rows if start <= part.start and part.stop <= start + most] for start in starts]
+    best = max(groups, key=len) or rows
+    return min(part.start for part in best), max(part.stop for part in best)
 
 
 def _edges(crop: ThoraxCrop) -> Rectangle:

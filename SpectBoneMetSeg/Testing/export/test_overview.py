@@ -252,6 +252,17 @@ def test_a_whole_body_reading_has_a_table_and_an_enlargement_of_where_the_lesion
     assert bottom - top < 0.6 * 480
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"), [((20, 230, 380), [20, 230, 380]), ((20, 400, 430, 460), [400, 430, 460])]
+)
+def test_an_enlargement_shows_as_many_lesions_as_it_can_and_cuts_none(reading_factory, rows, expected):
+    spots = tuple(((row, 24, 4), ("anterior", "posterior")) for row in rows)
+    crop = ThoraxCrop((0, 480), (0, 48), 1.0, method="whole-body")
+    (top, _, bottom, _), _ = overview._enlarged(reading_factory(shape=(480, 48), spots=spots, crop=crop))
+    assert [row for row in rows if top < row - 4 and row + 4 < bottom] == expected
+    assert not any(row - 4 <= edge <= row + 4 for row in rows for edge in (top, bottom))
+
+
 def test_the_column_of_the_confidence_lies_inside_the_picture(reading_factory, monkeypatch):
     spot = ((300, 24, 4), ("anterior", "posterior"))
     reading = reading_factory(shape=(480, 48), spots=(spot,), crop=dataclasses.replace(WHOLE_BODY, rows=(0, 480)))
