@@ -103,7 +103,7 @@ def test_without_the_tick_the_database_gets_nothing(host, saved):
     assert "DICOM database" not in panel.ui.statusLabel.text
 
 
-@pytest.mark.parametrize("way", ["raises", "passes over"])
+@pytest.mark.parametrize("way", ["raises", pytest.param("passes over", marks=pytest.mark.slow)])
 def test_what_the_database_does_not_accept_is_reported_once_and_is_in_the_folder(
     host, a_read_panel, tmp_path, monkeypatch, way
 ):

@@ -108,6 +108,7 @@ def test_a_process_that_hangs_while_it_starts_is_replaced(pool, tmp_path, monkey
     assert all("error" not in result for result in found.values())
 
 
+@pytest.mark.slow
 def test_processes_that_never_get_ready_end_the_run(pool, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_HANGS", "always")
     with pytest.raises(UserError, match=r"not ready within 1 s.*try fewer"):

@@ -50,7 +50,11 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
+#: The quick tests train by the methods with both kinds of scans.
+QUICK = [pytest.param(name, marks=[] if name in ("semi", "strong") else pytest.mark.slow) for name in METHODS]
+
+
+@pytest.mark.parametrize("method", QUICK)
 def test_every_method_ends_in_a_model_whose_card_names_it(method, mixed, tmp_path, capsys):
     options, counts = METHODS[method]
     assert train(mixed, tmp_path / "tiny", "--method", method, *SMALL, *options) == 0

@@ -116,6 +116,7 @@ def test_a_damaged_file_is_named(patient, tmp_path, kept):
         read_patient(path)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_patient(patient):
     again = project_patient("sim", 4, **FIELD)
     assert again.camera == patient.camera
