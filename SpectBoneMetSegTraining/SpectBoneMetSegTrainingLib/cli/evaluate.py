@@ -152,7 +152,9 @@ def print_metrics(title: str, figures: dict[str, Any]) -> None:
         if name in report and report[name] is None:
             print(f"{words:34}{'-':>8}")
         elif name in report:
-            print(f"{words:34}{report[name]:8.3f}   95 % {report[name + '_low']:.3f} to {report[name + '_high']:.3f}")
+            low, high = report[name + "_low"], report[name + "_high"]
+            interval = "no interval: too few patients" if low is None else f"95 % {low:.3f} to {high:.3f}"
+            print(f"{words:34}{report[name]:8.3f}   {interval}")
     for what, words in (("areas", "confidence of areas"), ("scans", "probability of scans")):
         known = figures.get("confidence", {}).get(what)
         if known and known["n"]:

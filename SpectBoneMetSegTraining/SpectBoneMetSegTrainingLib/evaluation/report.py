@@ -78,6 +78,8 @@ def figures(sums: Sums) -> dict[str, Numbers]:
 def full_report(cases: Sequence[CaseScores], samples: int = bootstrap.SAMPLES, seed: int = 0) -> dict[str, float | int]:
     """Compute every figure as `name`, `name_low`, `name_high` (95 % interval over patients), and the sample sizes.
 
+    A figure to which fewer than two patients contribute has no interval (NaN): resampling would show no variation.
+
     Args:
         cases: from `scores.score_cases`.
         samples: number of bootstrap samples.
@@ -86,7 +88,7 @@ def full_report(cases: Sequence[CaseScores], samples: int = bootstrap.SAMPLES, s
     Raises:
         ValueError: no case, or the same case twice.
     """
-    pooled, resampled = _pooled_and_resampled(cases, samples, seed)
+    pooled, resampled, single = _pooled_and_resampled(cases, samples, seed)
     sizes: dict[str, Any] = {
         "patients": len({scores.patient for scores in cases}),
         "cases": len(cases),
@@ -99,9 +101,10 @@ def full_report(cases: Sequence[CaseScores], samples: int = bootstrap.SAMPLES, s
     result: dict[str, float | int] = {name: int(np.sum(value)) for name, value in sizes.items()}
     for index, size in enumerate(SIZES):
         result[f"lesions_{size}"] = int(pooled.size_lesions[0, index])
-    point = figures(pooled)
+    point, alone = figures(pooled), figures(single)
     for name, values in figures(resampled).items():
-        result |= _with_interval(name, point[name][0], values)
+        contribute = np.isfinite(alone[name]).sum()
+        result |= _with_interval(name, point[name][0], values if contribute > 1 else np.full(1, np.nan))
     return result
 
 
@@ -124,7 +127,7 @@ def compare_models(
     if sorted((s.case, s.patient) for s in first) != sorted((s.case, s.patient) for s in second):
         raise ValueError("only models scored on the same cases of the same patients can be compared")
     # The same seed and number of patients give the same bootstrap samples.
-    (one, one_resampled), (two, two_resampled) = (
+    (one, one_resampled, _), (two, two_resampled, _) = (
         tuple(map(figures, _pooled_and_resampled(cases, samples, seed))) for cases in (first, second)
     )
     result: dict[str, float | int] = {"patients": len({scores.patient for scores in first}), "cases": len(first)}
@@ -133,11 +136,16 @@ def compare_models(
     return result
 
 
-def _pooled_and_resampled(cases: Sequence[CaseScores], samples: int, seed: int) -> tuple[Sums, Sums]:
-    """Return sums over all patients, (1, n), and of every bootstrap sample, (samples, n)."""
+def _pooled_and_resampled(cases: Sequence[CaseScores], samples: int, seed: int) -> tuple[Sums, Sums, Sums]:
+    """Return sums over all patients, (1, n), of every bootstrap sample, (samples, n), and of every patient."""
     patients = np.stack(list(bootstrap.patient_sums(cases).values()))
     weights = bootstrap.draw_patients(len(patients), samples, seed)
-    return bootstrap.resampled(patients, np.ones((1, len(patients)))), bootstrap.resampled(patients, weights)
+    everyone = np.ones((1, len(patients)))
+    return (
+        bootstrap.resampled(patients, everyone),
+        bootstrap.resampled(patients, weights),
+        bootstrap.resampled(patients, np.eye(len(patients))),
+    )
 
 
 def _with_interval(name: str, point: float, resampled: Numbers) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from math import isfinite, isnan
 
 import numpy as np
 import pytest
@@ -125,8 +126,19 @@ def test_whole_patients_are_drawn_not_cases():
     assert full_report(repeated)["dsc_low"] == pytest.approx(full_report(cases)["dsc_low"])
     alone = [replace(case, patient="one") for case in cases]
     report = full_report(alone, samples=50)
-    assert report["dsc_low"] == report["dsc"] == report["dsc_high"]
+    assert isfinite(report["dsc"])
+    assert isnan(report["dsc_low"])
+    assert isnan(report["dsc_high"])
     assert report["patients"] == 1
+
+
+def test_a_figure_of_a_single_patient_has_no_interval_though_there_are_more_patients():
+    with_lesion, without = crop_of("a", [((4, 8), (4, 8))]), crop_of("b")
+    scores = score_cases([(with_lesion, perfect(with_lesion)), (without, perfect(without))], PLAIN)
+    report = full_report(scores, samples=50)
+    assert (report["recall"], report["patients"]) == (1, 2)
+    assert isnan(report["recall_low"])
+    assert report["false_alarms_per_image_low"] == report["false_alarms_per_image_high"] == 0
 
 
 def test_each_sample_draws_as_many_patients_as_there_are():
@@ -195,8 +207,8 @@ def test_samples_can_be_computed_together_or_one_by_one():
 
 
 def test_a_report_is_written_as_json_and_csv_with_flat_names(tmp_path):
-    crop = crop_of("a", [((4, 8), (4, 8))])
-    report = report_of((crop, marks(crop)))
+    crops = [crop_of(name, [((4, 8), (4, 8))]) for name in ("a", "b")]
+    report = report_of(*((crop, marks(crop)) for crop in crops))
     write_report(tmp_path, report)
     flat = json.loads((tmp_path / "report.json").read_text())
     assert flat.keys() == report.keys()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -80,13 +81,17 @@ class Audit:
     def sentence(self) -> str:
         """The recommendation with its figures, in one sentence."""
         dice, lesions = (
-            f"{name} {self.report[key]:.3f} (95 % {self.report[key + '_low']:.3f} to {self.report[key + '_high']:.3f})"
+            f"{name} {self.report[key]:.3f} ({self._interval(key)})"
             for name, key in (("DSC", "dsc"), ("lesion F1", "lesion_f1_overlap"))
         )
         figures = f"{dice}, {lesions} on {self.patients} patients"
         if self.adapt:
             return f"Adaptation is recommended: {figures}; the lower ends do not reach {GOOD_ENOUGH}."
         return f"Adaptation is not needed: {figures}; the lower ends reach {GOOD_ENOUGH}."
+
+    def _interval(self, key: str) -> str:
+        low, high = self.report[key + "_low"], self.report[key + "_high"]
+        return "too few patients for an interval" if isnan(low) else f"95 % {low:.3f} to {high:.3f}"
 
 
 def audit(

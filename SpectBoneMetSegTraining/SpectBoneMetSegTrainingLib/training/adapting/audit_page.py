@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from math import isnan
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.files import whole_file
@@ -61,7 +62,8 @@ def write_audit(path: Path, found: Audit) -> None:
 
 def _row(found: Audit, name: str, label: str) -> list[str]:
     report = found.report
-    return [label, cell(report[name]), f"{cell(report[f'{name}_low'])} to {cell(report[f'{name}_high'])}"]
+    low, high = report[f"{name}_low"], report[f"{name}_high"]
+    return [label, cell(report[name]), cell(low) if isnan(low) else f"{cell(low)} to {cell(high)}"]
 
 
 def _sizes(found: Audit) -> str:
