@@ -129,24 +129,18 @@ def plot(found: list[Measurement], file: Path) -> None:
 
 
 def summary(found: list[Measurement]) -> str:
-    """Return memory early and late, and the rates of the first and of the last fifth."""
+    """Return mean memory and rate of the first, a middle and the last tenth; start and end are left out."""
     total = found[-1].studies
-
-    def near(share: float) -> Measurement:
-        return min(found, key=lambda each: abs(each.studies - share * total))
-
-    def rate(start: Measurement, end: Measurement) -> float:
-        return 60 * (end.studies - start.studies) / (end.seconds - start.seconds)
-
-    early, middle, late = near(0.02), near(0.5), found[-2]
     lines = [f"{total} studies in {found[-1].seconds / 60:.1f} minutes"]
-    for each in (early, middle, late):
-        lines.append(
-            f"after {each.studies:5} studies: {each.memory_mb:5.0f} MB in all processes, "
-            f"{each.largest_mb:4.0f} MB in the largest"
-        )
-    first, last = rate(early, near(0.2)), rate(near(0.8), near(0.98))
-    lines.append(f"{first:.0f} studies per minute from 2 % to 20 %, {last:.0f} from 80 % to 98 %")
+    for first, last in ((0.02, 0.1), (0.45, 0.55), (0.9, 0.99)):
+        part = [each for each in found if first * total <= each.studies < last * total]
+        if len(part) > 1:
+            memory, largest = (np.mean([getattr(each, name) for each in part]) for name in ("memory_mb", "largest_mb"))
+            rate = 60 * (part[-1].studies - part[0].studies) / (part[-1].seconds - part[0].seconds)
+            lines.append(
+                f"studies {part[0].studies} to {part[-1].studies}: {memory:.0f} MB in all processes, "
+                f"{largest:.0f} MB in the largest, {rate:.0f} studies per minute"
+            )
     return "\n".join(lines)
 
 
