@@ -163,6 +163,8 @@ def test_a_module_with_a_loaded_model_states_its_engine(a_loaded_panel, until):
 @pytest.mark.slow
 def test_the_time_left_counts_down_and_the_bar_never_goes_back(a_loaded_panel, until):
     panel, seen = a_loaded_panel, []
+    # TensorFlow takes seconds to load.
+    panel.ui.engineSelector.setCurrentIndex(panel.ui.engineSelector.findData("tensorflow"))
     panel.logic.worker.close()
     show = panel.logic.onProgress
     panel.logic.onProgress = lambda event: (seen.append(event), show(event))
