@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -170,8 +171,9 @@ def bad_run(tmp_path_factory):
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_input_gets_one_sentence_that_names_it(bad_run, name):
     done, output = bad_run
-    lines = [line for line in done.stderr.splitlines() if f"{name}:" in line]
+    lines = [line for line in done.stderr.splitlines() if re.search(rf"/{re.escape(name)}[: ]", line)]
     assert len(lines) == 1, done.stderr
+    assert len(re.findall(rf"\b{re.escape(name)}\b", lines[0].partition(";")[0])) == 1, lines[0]
     assert lines[0].endswith(".")
     assert not (output / Path(name).stem).exists()
     with (output / "failures.csv").open() as file:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
 from ..common.plural import pluralize
-from .common import UsageError, print_json, print_line, show_status
+from .common import UsageError, failure_line, print_json, print_line, show_status
 from .reading_options import add_reading_options, outputs_of
 from .segment import failure_text, make_writable, prepare
 
@@ -156,7 +156,7 @@ def _print_plan(plan: RunPlan, run: Run) -> None:
     before = f", {len(plan.failed)} failed before (--retry-failed reads them again)" if plan.failed else ""
     print(f"{pluralize(total, 'study', 'studies')}, {len(plan.done)} of them read before{before}", file=sys.stderr)
     for each in run.broken:
-        print_line(f"{each['input']}: {each['failure']}", file=sys.stderr)
+        print_line(failure_line(each["input"], each["failure"]), file=sys.stderr)
 
 
 def _execute(
@@ -173,7 +173,7 @@ def _execute(
 
     def report(case: Case, result: dict[str, Any]) -> None:
         if "failure" in result:
-            progress.print_line(f"{case.input}: {result['failure']}")
+            progress.print_line(failure_line(case.input, result["failure"]))
         elif lines is not None:
             print_line(f"{case.input}: {result['headline']} -> {case.folder}", file=lines)
         progress.tick(failed="failure" in result)

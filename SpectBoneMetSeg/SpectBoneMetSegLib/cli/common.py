@@ -55,6 +55,15 @@ def format_error(error: UserError, flags: Mapping[str, str]) -> str:
     return error.with_hints([*(flags[field] for field in error.fields if field in flags), *command])
 
 
+def failure_line(source: str | os.PathLike[str], message: str) -> str:
+    """Return the line that reports why an input failed; the input is named once, with its path."""
+    path = os.fspath(source)
+    name = os.path.basename(path)
+    if message.startswith(f"{path} "):
+        return message
+    return path + message.removeprefix(name) if message.startswith(f"{name} ") else f"{path}: {message}"
+
+
 def print_json(value: Any) -> None:
     """Print a machine-readable summary on stdout."""
     print(json.dumps(value, indent=1))

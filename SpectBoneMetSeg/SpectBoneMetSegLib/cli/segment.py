@@ -16,7 +16,7 @@ from ..batch.tables import write_failures
 from ..common.durations import duration
 from ..common.errors import UserError, reason_of
 from ..common.packages import is_installed
-from .common import UsageError, format_error, print_json, print_line, show_status, silence_libraries
+from .common import UsageError, failure_line, format_error, print_json, print_line, show_status, silence_libraries
 from .reading_options import add_reading_options, options_of, outputs_of
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _read_one(
             save_scene(reading, scene)
     except Exception as error:  # noqa: BLE001 - a scan that fails must not end the others
         result = failure_text(case, failure_result(case, error), flags)
-        print_line(f"{before}{case.input}: {result['failure']}", file=sys.stderr)
+        print_line(before + failure_line(case.input, result["failure"]), file=sys.stderr)
         return result
     print_line(
         f"{before}{case.input}: {result['headline']} -> {case.folder}",
