@@ -12,7 +12,8 @@ Rectangle = tuple[float, float, float, float]
 #: (top, left, start of the leader on the outline; None if the label is next to the outline).
 Label = tuple[float, float, tuple[float, float] | None]
 
-DIRECTIONS = 16
+#: Sine and cosine of the directions tried, right side before left.
+DIRECTIONS = [(float(np.sin(angle)), float(np.cos(angle))) for angle in 2 * np.pi * np.arange(16) / 16]
 #: Distances tried, in units of the gap.
 DISTANCES = (1, 3, 6, 10, 16, 24)
 #: A label further than this from its outline, in units of the gap, gets a leader.
@@ -51,13 +52,12 @@ def place_labels(
 
 
 def _options(box: Rectangle, size: tuple[float, float], gap: float) -> list[Rectangle]:
-    """Return candidate boxes around an outline's box, nearest first, right side before left."""
+    """Return candidate boxes around an outline's box, nearest first."""
     row, column = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half_height, half_width = (box[2] - box[0] + size[0]) / 2, (box[3] - box[1] + size[1]) / 2
     options = []
     for distance in DISTANCES:
-        for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-            down, right = np.sin(angle), np.cos(angle)
+        for down, right in DIRECTIONS:
             # Distance in this direction at which the two boxes separate, plus the gap.
             reach = min(half_height / max(abs(down), 1e-9), half_width / max(abs(right), 1e-9)) + gap * distance
             top = row + reach * down - size[0] / 2

@@ -36,11 +36,11 @@ def write_contours(reading: Reading, path: str) -> None:
 
 def along_outline(corners: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Return the (n, 3) corners of a closed polygon, with evenly spaced points about `step` mm apart between them."""
-    pieces = []
-    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        count = max(1, round(float(np.linalg.norm(end - start)) / step))
-        pieces.append(start + (end - start) * (np.arange(count) / count)[:, np.newaxis])
-    return np.concatenate(pieces)
+    edges = np.roll(corners, -1, axis=0) - corners
+    counts = np.maximum(np.rint(np.linalg.norm(edges, axis=1) / step), 1).astype(int)
+    edge = np.repeat(np.arange(len(corners)), counts)
+    along = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(corners[edge] + edges[edge] * (along / counts[edge])[:, np.newaxis])
 
 
 def _curve(lesion: Lesion, step: float) -> dict[str, object]:

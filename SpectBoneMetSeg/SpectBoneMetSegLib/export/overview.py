@@ -8,7 +8,7 @@ contains the lesions. An outline is dashed in a view in which its lesion is fain
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,12 +63,21 @@ INK, FAINT, OUTLINE, CROP_LINE = (25, 25, 25), (105, 105, 105), (214, 0, 28), (0
 
 @dataclass(frozen=True)
 class _Panel:
-    """One image: title, view (None if not acquired), lesion IDs on its grid, IDs drawn dashed."""
+    """One image.
+
+    Attributes:
+        title: above the image.
+        view: None if not acquired.
+        outlines: {lesion ID: (n, 2) polygons of its pieces on the view's grid}.
+        faint: IDs that are drawn dashed.
+        black: counts that are black for the whole body.
+    """
 
     title: str
     view: PlanarView | None
-    ids: NDArray[np.uint16] | None
+    outlines: dict[int, list[NDArray[np.float64]]]
     faint: frozenset[int] = frozenset()
+    black: float = 1.0
 
 
 def write_overview(reading: Reading, path: str) -> None:
@@ -103,7 +112,7 @@ def render_overview(reading: Reading) -> NDArray[np.uint8]:
         _draw_panel(image, panel, reading, body, box, numbered=reading.crop.method == "whole-body")
         left, top = right + (index % 2) * (part_width + MARGIN), HEADER + CAPTION
         top += (index // 2) * (BODY_HEIGHT - THORAX_HEIGHT)
-        enlarged = _Panel(f"{panel.title}, {title}", panel.view, panel.ids, panel.faint)
+        enlarged = replace(panel, title=f"{panel.title}, {title}")
         box = (left, top, left + part_width, top + THORAX_HEIGHT)
         _draw_panel(image, enlarged, reading, part, box, numbered=True)
     left = right + (part_width + MARGIN if len(panels) == 3 else 0)
@@ -133,7 +142,7 @@ def _panels(reading: Reading) -> list[_Panel]:
     """Return the panels: anterior, posterior and, if there are two views, their sum."""
     views, titles = reading.scan.views, ("Anterior", "Posterior (from behind)")
     panels = [
-        _Panel(
+        _panel(
             title,
             views.get(name),
             reading.view_masks.get(name),
@@ -143,8 +152,15 @@ def _panels(reading: Reading) -> list[_Panel]:
     ]
     if len(views) == 2:
         aggregate = reading.scan.frame.with_counts(reading.aggregate)
-        panels.append(_Panel("Aggregate (from the front)", aggregate, lesion_ids(reading)))
+        panels.append(_panel("Aggregate (from the front)", aggregate, lesion_ids(reading)))
     return panels
+
+
+def _panel(
+    title: str, view: PlanarView | None, ids: NDArray[np.uint16] | None, faint: frozenset[int] = frozenset()
+) -> _Panel:
+    outlines = {} if ids is None else outlines_of(ids)
+    return _Panel(title, view, outlines, faint, 1.0 if view is None else display_window(view.counts)[1])
 
 
 def _enlarged(reading: Reading) -> tuple[Rectangle, str]:
@@ -201,14 +217,13 @@ def _draw_panel(
     write_text(draw, (box[0] + box[2]) // 2, box[1] - CAPTION + 3, panel.title, 14, INK, "ma")
     if view is not None:
         region = region_in_view(edges, reading.scan.frame, view)
-        black = display_window(view.counts)[1]
+        black = panel.black
         if (edges[2] - edges[0]) < reading.scan.frame.shape[0]:
             black = region_black(view, region, black)
         image.paste(grey_picture(view, region, (right - left, bottom - top), black), (left, top))
         step = np.array([(bottom - top) / (region[2] - region[0]), (right - left) / (region[3] - region[1])])
         shift = np.array([top, left]) - np.array(region[:2]) * step
-        polygons = outlines_of(panel.ids) if panel.ids is not None else {}
-        drawn = {number: [piece * step + shift for piece in pieces] for number, pieces in polygons.items()}
+        drawn = {number: [piece * step + shift for piece in pieces] for number, pieces in panel.outlines.items()}
         bounds = (top, left, bottom, right)
         _draw_outlines(image, drawn, panel.faint, box)
         crop = np.array(region_in_view(_edges(reading.crop), reading.scan.frame, view)).reshape(2, 2) * step + shift

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..common.jsonable import to_jsonable
+from ..common.jsonable import json_text
 from ..lesions.results import Reading
 from ..quantification.as_dict import quantification_dict
 from ..quantification.results import BoneShare, LesionQuantities, Quantification, RegionQuantities
@@ -55,8 +54,7 @@ def write_quantification(found: Quantification, reading: Reading, json_path: str
         "study_instance_uid": reading.receipt.get("study_instance_uid"),
     }
     with open(json_path, "w", encoding="utf-8") as file:
-        json.dump(to_jsonable(content), file, indent=2, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
+        file.write(json_text(content) + "\n")
     with open(csv_path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, QUANTITY_COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()

@@ -6,11 +6,11 @@ Both views are in the anterior frame, each in its own layer, because they can sh
 from __future__ import annotations
 
 import colorsys
-import json
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.jsonable import json_text
 from ..lesions.naming import HUE_STEP
 from ..lesions.results import Reading
 from ..quantification.anatomy import Code, Region, all_regions
@@ -48,8 +48,7 @@ def write_regions(reading: Reading, seg_path: str, json_path: str) -> None:
     write_layers(np.stack(list(maps.values())), reading.scan.frame.ijk_to_ras, seg_path, {**HEAD, **header})
     with open(json_path, "w", encoding="utf-8") as file:
         content = {"regions": [region_dict(each) for each in all_regions().values()], "segments": segments}
-        json.dump(content, file, indent=2)
-        file.write("\n")
+        file.write(json_text(content) + "\n")
 
 
 def regions_on_frame(reading: Reading) -> dict[ViewName, NDArray[np.uint8]]:

@@ -166,5 +166,16 @@ def outlines_of(ids: NDArray[np.uint16]) -> dict[int, list[NDArray[np.float64]]]
             continue
         pieces, count = ndimage.label(ids[window] == number, structure=EIGHT_CONNECTED)
         corner = np.array([window[0].start, window[1].start])
-        found[number] = [outline(ndimage.binary_fill_holes(pieces == piece)) + corner for piece in range(1, count + 1)]
+        found[number] = [_outer_outline(pieces == piece) + corner for piece in range(1, count + 1)]
     return found
+
+
+def _outer_outline(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the outline of a component with its holes filled."""
+    from scipy import ndimage
+
+    try:
+        return outline(mask)
+    except ValueError:
+        # Few lesions have holes, and filling them takes longer than tracing the outline.
+        return outline(ndimage.binary_fill_holes(mask))

@@ -128,8 +128,8 @@ def measure_appearance(counts: NDArray[np.float32], spacing: float) -> dict[str,
     extents = find_bodies(image)
     if not body.any() or not extents:
         return {}
-    level = max(float(np.percentile(smooth[body], 75)), 1e-6)
-    tissue, middle, top = np.percentile(smooth[body], (10, 50, 99))
+    tissue, middle, upper, top = np.percentile(smooth[body], (10, 50, 75, 99))
+    level = max(float(upper), 1e-6)
     bone = body & (smooth > middle)
     if not bone[:, 1:-1].any():
         # A constant image, which is read only with the option read_anyway.
