@@ -32,10 +32,16 @@ from SpectBoneMetSegTrainingLib.dataset.cases import (
     patients_with_lesions,
     records_of,
 )
-from SpectBoneMetSegTrainingLib.dataset.files import read_json, write_json
+from SpectBoneMetSegTrainingLib.dataset.files import write_json
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, level_region_of, predict_cases
 from SpectBoneMetSegTrainingLib.evaluation.report import compare_models, full_report, plain
-from SpectBoneMetSegTrainingLib.evaluation.scores import CaseScores, from_flat, save_scores, score_cases, without_flags
+from SpectBoneMetSegTrainingLib.evaluation.scores import (
+    CaseScores,
+    read_scores,
+    save_scores,
+    score_cases,
+    without_flags,
+)
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import Population, simulate_population
 from SpectBoneMetSegTrainingLib.training.adapting.adapt import AdaptationRequest, adapt, plan_for
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
@@ -193,11 +199,8 @@ def measure(args: argparse.Namespace, way: str, count: int, model: Callable[[], 
 
 
 def scores_of(path: Path) -> list[CaseScores]:
-    """Read a file of `save_scores`, without the cases that are scored separately."""
-    stored = read_json(path.with_suffix(".scores.json"))["cases"]
-    return without_flags(
-        CaseScores(one["patient"], one["case"], from_flat(np.array(one["sums"])), tuple(one["flags"])) for one in stored
-    )
+    """Read the scores of a result, without the cases that are scored separately."""
+    return without_flags(read_scores(path.with_suffix(".scores.json")))
 
 
 def draw(output: Path) -> str:

@@ -13,7 +13,7 @@ from SpectBoneMetSegLib.scan.planar import REFERENCE_SPACING_MM, ViewName
 
 from ..dataset.body import body_of
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
-from ..dataset.files import write_json
+from ..dataset.files import read_json, write_json
 from . import paper_metrics
 from .froc import THRESHOLDS, froc_counts
 from .matching import match_lesions
@@ -314,3 +314,15 @@ def save_scores(path: Path, scores: Sequence[CaseScores]) -> None:
             ],
         },
     )
+
+
+def read_scores(path: Path) -> list[CaseScores]:
+    """Read a file of `save_scores`.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    return [
+        CaseScores(one["patient"], one["case"], from_flat(np.array(one["sums"])), tuple(one["flags"]))
+        for one in read_json(path)["cases"]
+    ]

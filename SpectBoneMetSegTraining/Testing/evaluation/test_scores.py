@@ -12,6 +12,7 @@ from SpectBoneMetSegTrainingLib.evaluation.scores import (
     Sums,
     calibration_sums,
     from_flat,
+    read_scores,
     save_scores,
     score_cases,
     without_flags,
@@ -79,5 +80,9 @@ def test_the_scores_of_every_case_are_written_to_a_file(tmp_path):
     assert [(one["patient"], one["case"], tuple(one["flags"])) for one in kept] == [
         (one.patient, one.case, one.flags) for one in cases
     ]
-    for one, two in zip(kept, cases, strict=True):
-        np.testing.assert_array_equal(one["sums"], two.sums.flat())
+    again = read_scores(tmp_path / "scores.json")
+    assert [(one.patient, one.case, one.flags) for one in again] == [
+        (one.patient, one.case, one.flags) for one in cases
+    ]
+    for one, two in zip(again, cases, strict=True):
+        np.testing.assert_array_equal(one.sums.flat(), two.sums.flat())

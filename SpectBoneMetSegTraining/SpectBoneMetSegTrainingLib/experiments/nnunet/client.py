@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Region
 
-from ...dataset.cases import FOLDERS, load_placement
+from ...dataset.cases import FOLDERS
+from ...dataset.crop_placements import placement_of
 from ...dataset.files import read_json, write_json
+from ...dataset.opened import opened
 from ...training.setup.cases import TrainingCases
 
 NAME, FOLD, PLANS = "Dataset001_SpectBoneMetSeg", "0", "nnUNetPlans"
@@ -111,7 +114,7 @@ def train_nnunet(python: Path, folder: Path, settings: NnunetSettings, seconds: 
         "SPECTBONEMETSEG_ITERATIONS": str(settings.iterations),
         "SPECTBONEMETSEG_SEED": str(seed),
     }
-    fold = _result_folder(folder) / f"fold_{FOLD}"
+    fold = result_folder(folder) / f"fold_{FOLD}"
     if not (fold / "checkpoint_final.pth").exists():
         resume = ["--c"] if (fold / "checkpoint_latest.pth").exists() else []
         options = ["1", "2d", FOLD, "-tr", "TimedTrainer", "-device", _device(python), *resume]
@@ -141,12 +144,12 @@ def adapted_plans(plans: dict[str, Any], settings: NnunetSettings) -> dict[str, 
 
 
 def predict_nnunet(
-    python: Path, folder: Path, data: Path, cases: list[str], settings: NnunetSettings
+    python: Path, folder: Path, data: Path, cases: list[str], settings: NnunetSettings, region: Region = "thorax"
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Predict the test cases of a data set.
+    """Predict the test cases of a data set, all of their images.
 
     Yields:
-        Case and lesion probability, (rows, columns) on the reference grid.
+        Case and lesion probability, (rows, columns) of the region on the reference grid.
 
     Raises:
         UserError: nnU-Net failed.
@@ -165,7 +168,7 @@ def predict_nnunet(
     for case in cases:
         with np.load(predictions / f"{case}.npz") as saved:
             lesion = np.asarray(saved["probabilities"][1, 0], np.float32)
-        placement = load_placement(data, case)
+        placement = placement_of(opened(data), case, region)
         # Regridding spreads counts over their area; a probability is averaged over it.
         area = placement.counts(np.ones_like(lesion))
         yield case, np.divide(placement.counts(lesion), area, out=np.zeros_like(area), where=area > 0)
@@ -175,7 +178,8 @@ def predict_nnunet(
 VARIABLES = ("SPECTBONEMETSEG_SECONDS", "SPECTBONEMETSEG_ITERATIONS", "SPECTBONEMETSEG_SEED")
 
 
-def _result_folder(folder: Path) -> Path:
+def result_folder(folder: Path) -> Path:
+    """Return the folder of the trained model, as nnU-Net names it."""
     return folder / "results" / NAME / f"TimedTrainer__{PLANS}__2d"
 
 

@@ -1,0 +1,190 @@
+"""Ablation: short trainings of the shipped model's network, each with one change, on simulated patients.
+
+    spectbonemetseg simulate --store --patients 120 --seed 7 --output STORE
+    spectbonemetseg simulate --patients 80 --seed 8 --test-share 0 --no-dicom --region whole-body --output DATA
+    spectbonemetseg simulate --benchmark hospital-4 --output A
+    spectbonemetseg simulate --benchmark hospital-4-site-b --output B
+    python Testing/benchmarks/ablations.py --store STORE --data DATA --test A/development B/development --output OUT
+
+Every training has the same seed and the same number of patches, composed from STORE; thresholds are chosen on DATA's
+validation patients. The differences from the unchanged training are on the same test patients, with 95 % intervals over
+patients; a single seed is trained, so differences between seeds come on top. A result is a file in OUTPUT; existing
+results are kept, so an interrupted run is continued. `--changes` selects a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+LIBRARY = "SpectBoneMetSegTrainingLib."
+COMPOSE, PATCHES = "phantom.store.compose", "training.sampling.patches"
+CAMERA, LOSS = "phantom.camera.random_acquisition", "training.losses.supervised"
+BASELINE = "unchanged"
+COLUMNS = {
+    "dsc": "DSC",
+    "lesion_f1_overlap": "lesion F1 (any overlap)",
+    "false_alarms_per_image": "false alarms a view",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What differs from the unchanged training.
+
+    Attributes:
+        constants: {(module, name): value}.
+        camera: changes of the cameras of all sites.
+        without: options of `train` that are left out.
+        options: additional options of `train`.
+    """
+
+    constants: dict[tuple[str, str], Any] = field(default_factory=dict)
+    camera: dict[str, float] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+CHANGES = {
+    BASELINE: Change(),
+    "no contrast curve": Change({(COMPOSE, "CURVED"): 0.0}),
+    "contrast curve in half of the scans": Change({(COMPOSE, "CURVED"): 0.5, (COMPOSE, "CURVE"): (0.6, 1.5)}),
+    "no extra blur": Change({(COMPOSE, "BLURRED"): 0.0}),
+    "no vendor filters": Change(camera={"smoothed": 0.0, "enhanced": 0.0}),
+    "no clipping, no screen captures": Change(
+        {(CAMERA, "CAPTURED"): 0.0, (CAMERA, "CAPTURED_LONE"): 0.0}, camera={"clipped": 0.0}
+    ),
+    "no missing views": Change({(COMPOSE, "ONE_VIEW"): 0.0, (PATCHES, "DROP_VIEW"): 0.0}),
+    "no change of the count level": Change({(PATCHES, "LEVEL_JITTER"): 1.0, (PATCHES, "BRIGHTNESS"): 0.0}),
+    "no thinning of counts": Change({(PATCHES, "THINNING"): (1.0, 1.0)}),
+    "no rotation, no zoom": Change({(PATCHES, "ROTATION_DEGREES"): 0.0, (PATCHES, "ZOOM"): (1.0, 1.0)}),
+    "uptake of a lesion as stored": Change({(COMPOSE, "DISEASE_SIGMA"): 0.0, (COMPOSE, "LESION_SIGMA"): 0.0}),
+    "lesions by area, not by instance": Change(without=("--by-instance",)),
+    "Tversky 0.5/0.5": Change({(LOSS, "FALSE_POSITIVE_WEIGHT"): 0.5, (LOSS, "FALSE_NEGATIVE_WEIGHT"): 0.5}),
+    "no regions": Change(options=("--no-regions",)),
+    "level of the body": Change(options=("--level", "body")),
+    "patches of 128 pixels, four times as many": Change(options=("--patch", "128", "--batch", "32")),
+    "data set instead of composed scans": Change(options=("--store-share", "0")),
+}
+
+
+def main() -> None:
+    """Train and evaluate what is missing, each in a process of its own, then print the table."""
+    args = options()
+    args.output.mkdir(parents=True, exist_ok=True)
+    if args.child:
+        train_and_score(args, args.child)
+        return
+    for name in args.changes:
+        if not all(result_path(args.output, name, test).exists() for test in args.test):
+            subprocess.run([sys.executable, *sys.argv, "--child", name], check=True)
+    text = table(args)
+    (args.output / "table.md").write_text(text + "\n")
+    print(text)
+
+
+def options() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, required=True, help="patient store to train on")
+    parser.add_argument("--data", type=Path, required=True, help="data set for validation")
+    parser.add_argument("--test", type=Path, nargs="+", required=True, help="data sets with test patients")
+    parser.add_argument("--output", type=Path, required=True, help="folder of models and results")
+    parser.add_argument("--steps", type=int, default=600, help="gradient steps (600)")
+    parser.add_argument("--batch", type=int, default=8, help="patches of 256 pixels per step (8)")
+    parser.add_argument("--cases", type=int, help="number of cases of each test set (all)")
+    parser.add_argument("--changes", nargs="+", default=list(CHANGES), choices=list(CHANGES), help="changes (all)")
+    parser.add_argument("--child", choices=list(CHANGES), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def result_path(output: Path, name: str, test: Path) -> Path:
+    """Return the file with the scores of a change on a test set."""
+    words = [name, test.parent.name, test.name]
+    return output / ("-".join(words).replace(" ", "-").replace(",", "").replace("/", "-") + ".json")
+
+
+def apply(change: Change) -> None:
+    """Change the constants of this process."""
+    for (module, name), value in change.constants.items():
+        setattr(importlib.import_module(LIBRARY + module), name, value)
+    if change.camera:
+        sites: dict[str, Any] = importlib.import_module(LIBRARY + COMPOSE).SITES
+        for name, site in list(sites.items()):
+            sites[name] = replace(site, camera=replace(site.camera, **change.camera))
+
+
+def train_and_score(args: argparse.Namespace, name: str) -> None:
+    """Train with one change, and write the scores on every test set."""
+    from SpectBoneMetSegLib.cli.main import main as command
+    from SpectBoneMetSegLib.model.store import read_model
+
+    change = CHANGES[name]
+    model = args.output / "models" / name.replace(" ", "-").replace(",", "").replace("/", "-")
+    if not (model / "card.json").exists():
+        apply(change)
+        given = ["--data", str(args.data), "--store", str(args.store), "--store-share", "1", "--output", str(model)]
+        given += ["--region", "whole-body", "--architecture", "reader", "--level", "soft-tissue", "--by-instance"]
+        given += ["--operating-point", "lesions", "--patch", "256", "--batch", str(args.batch)]
+        given += ["--steps", str(args.steps), "--validate-every", "0", "--patience", "0", "--precision", "bfloat16"]
+        given = [one for one in given if one not in change.without]
+        if command(["train", *given, *change.options]):
+            raise SystemExit(f"The training {name!r} failed.")
+    for test in args.test:
+        score(read_model(model), test, result_path(args.output, name, test), args.cases)
+
+
+def score(model: Any, test: Path, path: Path, limit: int | None) -> None:
+    """Write the scores of a model on the whole bodies of a test set."""
+    from SpectBoneMetSegLib.model.engines import load_engine
+    from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
+    from SpectBoneMetSegTrainingLib.dataset.cases import cases_of
+    from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, level_region_of, predict_cases
+    from SpectBoneMetSegTrainingLib.evaluation.scores import save_scores, score_cases
+
+    cases = cases_of(test, "test")[:limit]
+    level = level_region_of(test, cases, model.card)
+    answer: Callable[..., Any] = load_engine(model).predict
+    found = predict_cases(test, cases, answer, model.card.network, region="whole-body", level_region=level)
+    patients = patients_of(test)
+    scores = [one for each in found for one in score_cases([each], Delineator.of(model.card), patients)]
+    save_scores(path, scores)
+
+
+def table(args: argparse.Namespace) -> str:
+    """Return the table of the results that exist: the baseline's values, and differences from them."""
+    from SpectBoneMetSegTrainingLib.evaluation.report import compare_models, full_report, plain
+    from SpectBoneMetSegTrainingLib.evaluation.scores import read_scores, without_flags
+
+    heads = [f"{test.parent.name}: {title}" for test in args.test for title in COLUMNS.values()]
+    lines = ["| change | " + " | ".join(heads) + " |", "|---" * (1 + len(heads)) + "|"]
+    for name in CHANGES:
+        cells = []
+        for test in args.test:
+            path, first = (result_path(args.output, each, test) for each in (name, BASELINE))
+            if not path.exists() or not first.exists():
+                break
+            if name == BASELINE:
+                report = plain(full_report(without_flags(read_scores(path))))
+                cells += [
+                    f"{report[key]:.3f} ({report[key + '_low']:.3f}-{report[key + '_high']:.3f})" for key in COLUMNS
+                ]
+            else:
+                change = compare_models(without_flags(read_scores(first)), without_flags(read_scores(path)))
+                cells += [
+                    f"{change[key]:+.3f} ({change[key + '_low']:+.3f} to {change[key + '_high']:+.3f})"
+                    for key in COLUMNS
+                ]
+        if len(cells) == len(heads):
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
