@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from ..common.errors import UserError
@@ -37,6 +38,17 @@ class UsageError(UserError):
     def of(cls, error: UserError) -> UsageError:
         """Return the usage error for an error of the library."""
         return cls(str(error), *error.fields, command=error.command)
+
+
+@contextmanager
+def scheduler_errors() -> Iterator[None]:
+    """Turn an error about the option --scheduler into a usage error."""
+    try:
+        yield
+    except UserError as error:
+        if "scheduler" in error.fields:
+            raise UsageError.of(error) from error
+        raise
 
 
 def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:

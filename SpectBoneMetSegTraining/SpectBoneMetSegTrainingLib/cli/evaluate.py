@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, scheduler_errors, silence_libraries
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 
 from ..common.extras import require
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from SpectBoneMetSegLib.loading.options import Region
-    from SpectBoneMetSegLib.model.engines import NetworkOutput
     from SpectBoneMetSegLib.model.store import ModelFolder
 
-    from ..dataset.cases import Truth
     from ..dataset.opened import DataSet
-    from ..evaluation.confidence_metrics import ScanDetections
-    from ..evaluation.region_overlap import Confusion
-    from ..evaluation.scores import CaseScores
 
 #: Metrics printed with their 95 % intervals, and their titles.
 SHOWN = {
@@ -95,6 +87,9 @@ class EvaluateCommand:
             choices=("thorax", "whole-body"),
             help="region to evaluate in (the one that the model was trained on)",
         )
+        parser.add_argument(
+            "--scheduler", metavar="ADDRESS", help="evaluate on the workers of a Dask cluster, such as tcp://host:8786"
+        )
         parser.add_argument("--device", choices=("auto", "gpu", "cpu"), default="auto")
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
@@ -116,6 +111,8 @@ class EvaluateCommand:
             )
         if reason is not None and not sealed:
             raise UsageError(f"{data} is not sealed; leave out --open-sealed.")
+        if sealed and args.scheduler is not None:
+            raise UsageError(f"{data} is a sealed test, which is opened on this machine only; leave out --scheduler.")
         if sealed and args.split != "test":
             raise UsageError(f"{data} is a sealed test and has no split {args.split}.")
         try:
@@ -191,9 +188,8 @@ def _cell(value: float | None) -> str:
 
 
 def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dict[str, Any]:
-    from SpectBoneMetSegLib.model.engines import load_engine
-
     from ..dataset.budgets import patients_of
+    from ..evaluation.case_evaluation import EvaluationRequest, evaluate_each
     from ..evaluation.confidence_metrics import confidence_metrics
     from ..evaluation.metrics import by_view
     from ..evaluation.predictions import level_region_of
@@ -215,16 +211,22 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
                 f"{args.report} cannot be written ({reason_of(error)}); choose another --report."
             ) from error
     card = model.card
-    engine = load_engine(model, "auto", args.device)
     level_region = level_region_of(data, cases, card)
     region = args.region or level_region
     patients = patients_of(data)
-    scores, areas, skeleton = _scored(data, cases, model, engine.predict_all, args.truth, (region, level_region))
+    request = EvaluationRequest(
+        data.folder.absolute(), model.path.absolute(), args.device, args.truth, region, level_region
+    )
+    with scheduler_errors():
+        results = list(evaluate_each(request, cases, args.scheduler))
+    scores = [one.scores for one in results]
     figures = by_view((one.flags, one.counts) for one in scores)
     if card.confidence is not None:
-        figures["confidence"] = confidence_metrics(areas, card.confidence)
+        figures["confidence"] = confidence_metrics(
+            [area for one in results for area in one.detections], card.confidence
+        )
     if card.network.regions:
-        figures["regions"] = region_dice(skeleton)
+        figures["regions"] = region_dice([part for one in results for part in one.confusions])
     unflagged = without_flags(scores)
     report = full_report(unflagged) if unflagged else {}
     figures["report"] = plain(report)
@@ -253,37 +255,3 @@ def _cases(data: DataSet, split: str) -> list[str]:
     from ..training.setup.cases import training_and_validation
 
     return training_and_validation(data)[1] if split == "validation" else cases_of(data, split)
-
-
-def _scored(
-    data: DataSet,
-    cases: list[str],
-    model: ModelFolder,
-    answer: Callable[[NDArray[np.float32]], NetworkOutput],
-    truth: Truth,
-    regions: tuple[Region, Region],
-) -> tuple[list[CaseScores], list[ScanDetections], list[Confusion]]:
-    """Read, predict and delineate every case once; return scores, detections with confidence, and skeleton confusion.
-
-    Args:
-        regions: region of the body to evaluate in, and the one whose count level the model was trained with.
-    """
-    from ..dataset.budgets import patients_of
-    from ..evaluation.confidence_metrics import masks_and_detections
-    from ..evaluation.predictions import Delineator, predict_with_regions
-    from ..evaluation.region_overlap import confusion
-    from ..evaluation.scores import score_case
-
-    card, patients = model.card, patients_of(data)
-    delineator, network, has_confidence = Delineator.of(card), card.network, card.confidence is not None
-    scores: list[CaseScores] = []
-    areas: list[ScanDetections] = []
-    skeleton: list[Confusion] = []
-    predictions = predict_with_regions(data, cases, answer, network, truth, *regions, true_regions=network.regions)
-    for crop, probabilities, found_regions in predictions:
-        masks, detections = masks_and_detections(crop, probabilities, delineator, detections=has_confidence)
-        scores.append(score_case(crop, probabilities, masks, delineator.minimum_area_mm2, patients))
-        areas += detections
-        if found_regions:
-            skeleton += [confusion(true, found_regions[view]) for view, true in crop.regions.items()]
-    return scores, areas, skeleton

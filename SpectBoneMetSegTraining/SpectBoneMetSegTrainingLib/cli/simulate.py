@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from SpectBoneMetSegLib.cli.common import UsageError, print_json
+from SpectBoneMetSegLib.cli.common import UsageError, print_json, scheduler_errors
 from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.plural import pluralize
 
 from ..common.extras import require
+from ..common.parallel import Workers
 from ..common.progress import counter
 
 #: Options of a population, with their defaults; a benchmark has its own.
@@ -69,20 +70,31 @@ class SimulateCommand:
         parser.add_argument(
             "--region", choices=("thorax", "whole-body"), help="region of the images (thorax, as in the paper)"
         )
-        parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+        parser.add_argument("--jobs", type=int, metavar="N", help="processes (all cores)")
+        parser.add_argument(
+            "--scheduler", metavar="ADDRESS", help="simulate on the workers of a Dask cluster, such as tcp://host:8786"
+        )
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
         """Simulate the patients."""
-        if args.jobs < 1:
+        if args.jobs is not None and args.jobs < 1:
             raise UsageError("--jobs starts at 1.")
+        if args.scheduler is not None and args.jobs is not None:
+            raise UsageError("--jobs applies to this machine only; the cluster has its own number of workers.")
+        workers: Workers = args.scheduler or args.jobs or os.cpu_count() or 1
+        if args.scheduler is not None:
+            # Workers run in other working directories.
+            args.output = str(Path(args.output).absolute())
         # One thread per process: the processes share the cores.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         if args.store:
-            summary = _simulate_store(args)
+            simulate = _simulate_store
         else:
-            summary = _simulate_benchmark(args) if args.benchmark is not None else _simulate_population(args)
+            simulate = _simulate_population if args.benchmark is None else _simulate_benchmark
+        with scheduler_errors():
+            summary = simulate(args, workers)
         if args.json:
             print_json(summary)
         return 0
@@ -105,7 +117,7 @@ def _contents(folder: Path) -> str:
     )
 
 
-def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
+def _simulate_benchmark(args: argparse.Namespace, workers: Workers) -> dict[str, Any]:
     from ..phantom.cohort.benchmark import BENCHMARKS, make_benchmark
 
     given = [name for name in POPULATION_DEFAULTS if getattr(args, name) is not None]
@@ -115,12 +127,12 @@ def _simulate_benchmark(args: argparse.Namespace) -> dict[str, Any]:
     if args.benchmark not in BENCHMARKS:
         raise UsageError(f"There is no benchmark {args.benchmark}; there are {', '.join(BENCHMARKS)}.")
     folder = Path(args.output)
-    done = make_benchmark(folder, args.benchmark, args.jobs, counter)
+    done = make_benchmark(folder, args.benchmark, workers, counter)
     print(f"{folder}: {args.benchmark}, simulated; see {folder / 'datasheet.md'}", file=sys.stderr)
     return {"output": str(folder), **done}
 
 
-def _simulate_store(args: argparse.Namespace) -> dict[str, Any]:
+def _simulate_store(args: argparse.Namespace, workers: Workers) -> dict[str, Any]:
     from ..phantom.cohort.patient_store import RECORD, StoreRequest, make_store
 
     given = [name for name in POPULATION_DEFAULTS if getattr(args, name) is not None]
@@ -133,7 +145,7 @@ def _simulate_store(args: argparse.Namespace) -> dict[str, Any]:
         raise UsageError("--store needs --patients, which starts at 1; --seed starts at 0.")
     folder = Path(args.output)
     seed = _seed_for(folder / RECORD) if args.seed is None else args.seed
-    make_store(folder, StoreRequest(args.patients, seed), args.jobs, counter("patient"))
+    make_store(folder, StoreRequest(args.patients, seed), workers, counter("patient"))
     print(f"{folder}: {args.patients} simulated patients; train with `train --store {folder}`", file=sys.stderr)
     return {"output": args.output, "patients": args.patients, "seed": seed}
 
@@ -149,7 +161,7 @@ def _seed_for(about: Path) -> int:
     return seed
 
 
-def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
+def _simulate_population(args: argparse.Namespace, workers: Workers) -> dict[str, Any]:
     from ..phantom.cohort.population import RECORD, Population, simulate_population
 
     options = {
@@ -177,7 +189,7 @@ def _simulate_population(args: argparse.Namespace) -> dict[str, Any]:
         region=options["region"],
     )
     started = time.monotonic()
-    agreement = simulate_population(Path(args.output), population, args.jobs, counter("patient"))
+    agreement = simulate_population(Path(args.output), population, workers, counter("patient"))
     print(f"{_contents(Path(args.output))}; it took {duration(time.monotonic() - started)}.", file=sys.stderr)
     summary = {name: options[name] for name in ("patients", "unlabelled", "seed", "test_share", "series")}
     return {"output": args.output, **summary, "agreement": agreement}

@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.loading.options import Region
 
+from ...common.parallel import Workers, parallel_map
 from ...common.progress import Progress
 from ...dataset.cases import LESION, cases_of, finish_dataset, load_case
 from ...dataset.files import clear_leftovers, read_json, write_json
 from ...dataset.sealed import LOG_FILE, is_sealed, seal
-from .parallel import patient_pool
 from .population import (
     READER_STREAM,
     SIMULATOR_VERSION,
@@ -41,6 +42,8 @@ from .population import (
 PARTS = ("train", "development", "sealed")
 #: Largest number of candidates for the sealed test, as a multiple of its patients.
 MAX_CANDIDATES_FACTOR = 10
+#: Candidates that a cluster simulates at a time.
+CLUSTER_BATCH = 128
 
 #: Region of the images: the whole body, which includes the thorax.
 REGION: Region = "whole-body"
@@ -79,14 +82,14 @@ BENCHMARKS = {
 
 
 def make_benchmark(
-    folder: Path, name: str, jobs: int = 1, progress: Callable[[str], Progress] | None = None
+    folder: Path, name: str, workers: Workers = 1, progress: Callable[[str], Progress] | None = None
 ) -> dict[str, Any]:
     """Make a benchmark, or resume an interrupted one; a complete benchmark is not changed.
 
     Args:
         folder: of the benchmark.
         name: one of BENCHMARKS.
-        jobs: number of processes.
+        workers: processes or cluster.
         progress: returns the progress callback of a part.
 
     Returns:
@@ -110,13 +113,13 @@ def make_benchmark(
     part_progress = progress or (lambda _part: lambda _done, _total: None)
     try:
         population = Population(sizes.patients, sizes.seed, test_share=0.0, site=sizes.site, region=REGION)
-        simulate_population(folder / "train", population, jobs, part_progress("train: patient"))
+        simulate_population(folder / "train", population, workers, part_progress("train: patient"))
         write_json(folder / "train" / "d1.json", choose_d1(folder / "train", sizes.pairs, sizes.seed))
         population = Population(
             sizes.development, sizes.seed + 1, test_share=1.0, background=True, site=sizes.site, region=REGION
         )
-        simulate_population(folder / "development", population, jobs, part_progress("development: patient"))
-        make_sealed(folder / "sealed", sizes, jobs, part_progress("sealed: patient"))
+        simulate_population(folder / "development", population, workers, part_progress("development: patient"))
+        make_sealed(folder / "sealed", sizes, workers, part_progress("sealed: patient"))
         from .data_sheet import write_data_sheet
 
         write_data_sheet(folder, request)
@@ -162,7 +165,7 @@ def choose_d1(data: Path, pairs: int, seed: int) -> dict[str, Any]:
     }
 
 
-def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progress | None = None) -> None:
+def make_sealed(folder: Path, sizes: Benchmark, workers: Workers = 1, progress: Progress | None = None) -> None:
     """Simulate patients in the order of their index until both quotas are filled, and seal them.
 
     Flagged patients, who are scored separately, are kept but count for no quota.
@@ -170,7 +173,7 @@ def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progres
     Args:
         folder: of the sealed part.
         sizes: seed and quotas.
-        jobs: number of processes.
+        workers: processes or cluster.
         progress: progress callback.
 
     Raises:
@@ -178,7 +181,7 @@ def make_sealed(folder: Path, sizes: Benchmark, jobs: int = 1, progress: Progres
     """
     made, drawn = folder / ".made", folder / ".drawn"
     if not is_sealed(folder):
-        _draw(made, drawn, sizes, jobs, progress)
+        _draw(made, drawn, sizes, workers, progress)
         kinds = _kinds(drawn)
         kept = accepted_indices(kinds, sizes)
         assert kept is not None
@@ -250,23 +253,23 @@ def _prepared(folder: Path, about: Path, request: dict[str, Any]) -> bool:
     return False
 
 
-def _draw(made: Path, drawn: Path, sizes: Benchmark, jobs: int, progress: Progress | None) -> None:
+def _draw(made: Path, drawn: Path, sizes: Benchmark, workers: Workers, progress: Progress | None) -> None:
     """Simulate candidates until enough are accepted; their kinds are stored in `drawn`, so that the run can resume."""
     total = sizes.positives + sizes.negatives
-    batch = 4 * jobs
-    with patient_pool(jobs) as pool:
+    # The accepted patients do not depend on the size of the batches.
+    batch = 4 * workers if isinstance(workers, int) else CLUSTER_BATCH
+    kinds = _kinds(drawn)
+    while accepted_indices(kinds, sizes) is None:
+        waiting = [index for index in range(len(kinds) + batch) if index not in kinds][:batch]
+        if max(waiting) > MAX_CANDIDATES_FACTOR * total + batch:
+            raise UserError("Too few simulated patients of one kind were found for the sealed test.")
+        for _ in parallel_map(partial(_candidate, made, drawn, sizes), waiting, workers):
+            pass
         kinds = _kinds(drawn)
-        while accepted_indices(kinds, sizes) is None:
-            waiting: Iterable[int] = [index for index in range(len(kinds) + batch) if index not in kinds][:batch]
-            if max(waiting) > MAX_CANDIDATES_FACTOR * total + batch:
-                raise UserError("Too few simulated patients of one kind were found for the sealed test.")
-            run = pool.map if jobs > 1 else map
-            list(run(_candidate, *zip(*((made, drawn, sizes, index) for index in waiting), strict=True)))
-            kinds = _kinds(drawn)
-            if progress:
-                found = list(kinds.values())
-                full = min(found.count("positive"), sizes.positives) + min(found.count("negative"), sizes.negatives)
-                progress(full, total)
+        if progress:
+            found = list(kinds.values())
+            full = min(found.count("positive"), sizes.positives) + min(found.count("negative"), sizes.negatives)
+            progress(full, total)
 
 
 def _candidate(made: Path, drawn: Path, sizes: Benchmark, index: int) -> None:

@@ -14,8 +14,8 @@ from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.inputs import body_mask
 
+from ...common.parallel import patient_pool
 from .calibration import ScanStatistics, compare_scan, plot_calibration, scan_statistics
-from .parallel import patient_pool
 
 Image = NDArray[np.float32]
 #: Counts (rows, columns) and pixel edge (mm).

@@ -21,8 +21,8 @@ from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.model.inputs import body_scale
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, mirror
 
+from ...common.parallel import parallel_map
 from ...dataset.cases import LESION, label_map
-from .parallel import parallel_map
 from .population import READER_STREAM, agreed_instances
 
 if TYPE_CHECKING:

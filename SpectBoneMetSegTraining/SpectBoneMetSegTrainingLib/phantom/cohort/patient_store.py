@@ -9,10 +9,10 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 
+from ...common.parallel import Workers, parallel_map
 from ...dataset.files import claim_folder, clear_leftovers
 from ..store.crops import FOLDER
 from ..store.files import write_patient
-from .parallel import parallel_map
 from .population import SIMULATOR_VERSION
 
 #: Record of the request that a store was made with.
@@ -37,7 +37,7 @@ class StoreRequest:
 
 
 def make_store(
-    folder: Path, request: StoreRequest, jobs: int = 1, progress: Callable[[int, int], None] | None = None
+    folder: Path, request: StoreRequest, workers: Workers = 1, progress: Callable[[int, int], None] | None = None
 ) -> None:
     """Write the patients into `folder`; patients of an interrupted run are kept.
 
@@ -49,7 +49,7 @@ def make_store(
         clear_leftovers(folder)
         waiting = [i for i in range(request.patients) if not _path(folder, request, i).exists()]
         done = request.patients - len(waiting)
-        for _ in parallel_map(partial(_store_one, folder, request), waiting, jobs):
+        for _ in parallel_map(partial(_store_one, folder, request), waiting, workers):
             done += 1
             if progress:
                 progress(done, request.patients)

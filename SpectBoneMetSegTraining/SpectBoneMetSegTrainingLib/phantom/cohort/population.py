@@ -16,10 +16,10 @@ from SpectBoneMetSegLib.scan.aggregation import aggregate
 from SpectBoneMetSegLib.scan.regrid import regrid
 from SpectBoneMetSegLib.scan.thorax import crop_thorax
 
+from ...common.parallel import Workers, parallel_map
 from ...dataset.cases import Instance, SimulatedTruth, finish_dataset, write_case
 from ...dataset.files import claim_folder, read_json, write_image, write_json
 from ...dataset.reader_agreement import compare_readers, summarise_agreement
-from .parallel import parallel_map
 
 if TYPE_CHECKING:
     from ..scan.readers import ReaderPanel
@@ -80,14 +80,14 @@ class Population:
 
 
 def simulate_population(
-    folder: Path, population: Population, jobs: int = 1, progress: Callable[[int, int], None] | None = None
+    folder: Path, population: Population, workers: Workers = 1, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
     """Write the data set into `folder`; complete cases of an interrupted run are kept.
 
     Args:
         folder: of the data set.
         population: the request.
-        jobs: number of processes.
+        workers: processes or cluster.
         progress: called with the number of finished patients and of all patients.
 
     Returns:
@@ -98,7 +98,7 @@ def simulate_population(
     """
     claim_folder(folder, RECORD, asdict(population), "simulated data set")
     try:
-        _simulate_missing(folder, population, jobs, progress)
+        _simulate_missing(folder, population, workers, progress)
         figures = reader_agreement(folder)
         write_json(folder / "agreement.json", figures)
         finish_dataset(
@@ -196,12 +196,12 @@ def write_simulated(
 
 
 def _simulate_missing(
-    folder: Path, population: Population, jobs: int, progress: Callable[[int, int], None] | None
+    folder: Path, population: Population, workers: Workers, progress: Callable[[int, int], None] | None
 ) -> None:
     total = population.patients + population.unlabelled
     waiting = [i for i in range(total) if not all(_is_complete(folder, name) for name in _names(population, i))]
     done = total - len(waiting)
-    for _ in parallel_map(partial(_simulate_one, folder, population), waiting, jobs):
+    for _ in parallel_map(partial(_simulate_one, folder, population), waiting, workers):
         done += 1
         if progress:
             progress(done, total)

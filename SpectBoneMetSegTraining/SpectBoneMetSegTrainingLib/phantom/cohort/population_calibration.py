@@ -12,8 +12,8 @@ from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName, mirror
 
+from ...common.parallel import parallel_map
 from ...dataset.cases import LESION, label_map
-from .parallel import parallel_map
 from .population import READER_STREAM, agreed_instances
 from .population_result import Patients, PopulationResult
 from .population_tables import PopulationTables, compare_rows, read_population, site_shares

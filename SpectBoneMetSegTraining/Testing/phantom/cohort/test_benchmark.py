@@ -165,7 +165,7 @@ def test_the_truth_of_the_sealed_test_does_not_lie_open(made):
 def test_another_number_of_processes_gives_the_same_bytes(made, tmp_path):
     if multiprocessing.get_start_method() != "fork":
         pytest.skip("the fake simulator only reaches forked processes")
-    make_benchmark(tmp_path / "two", "tiny", jobs=2)
+    make_benchmark(tmp_path / "two", "tiny", workers=2)
     assert contents(tmp_path / "two") == contents(made)
 
 

@@ -83,7 +83,7 @@ def test_several_processes_give_the_same_bytes_as_one(tmp_path, whole):
 
     if multiprocessing.get_start_method() != "fork":
         pytest.skip("the fake simulator only reaches forked processes")
-    simulate_population(tmp_path / "two", SMALL, jobs=2)
+    simulate_population(tmp_path / "two", SMALL, workers=2)
     assert contents(tmp_path / "two") == contents(whole)
 
 

@@ -2,7 +2,7 @@
 
 import signal
 
-from SpectBoneMetSegTrainingLib.phantom.cohort.parallel import parallel_map
+from SpectBoneMetSegTrainingLib.common.parallel import parallel_map
 
 
 def handlers(_):
