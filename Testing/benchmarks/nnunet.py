@@ -51,12 +51,12 @@ COLUMNS = {
 def main() -> None:
     """Train, evaluate, print the table."""
     args = options()
-    scores = {f"`{name}`": evaluate(shipped(name, args), name, args) for name in args.models}
     version = check_interpreter(args.nnunet)
     chosen = budget(args.data, args.patients, args.seed)
     settings = NnunetSettings(batch=args.batch, patch=args.patch, features=args.features, iterations=25)
     write_raw(args.data, chosen, args.work)
     record = train_nnunet(args.nnunet, args.work, settings, 60 * args.minutes, args.seed)
+    scores = {f"`{name}`": evaluate(shipped(name, args), name, args) for name in args.models}
     cases = cases_of(args.test, "test")
     found = predict_nnunet(args.nnunet, args.work, args.test, cases, settings, args.region)
     predictions = (
