@@ -98,6 +98,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder of models and results")
     parser.add_argument("--steps", type=int, default=600, help="gradient steps (600)")
     parser.add_argument("--batch", type=int, default=8, help="patches of 256 pixels per step (8)")
+    parser.add_argument("--channels", default="8,16,32,48,64", help="channels per stage (half of the shipped model's)")
     parser.add_argument("--cases", type=int, help="number of cases of each test set (all)")
     parser.add_argument("--changes", nargs="+", default=list(CHANGES), choices=list(CHANGES), help="changes (all)")
     parser.add_argument("--child", choices=list(CHANGES), help=argparse.SUPPRESS)
@@ -131,7 +132,16 @@ def train_and_score(args: argparse.Namespace, name: str) -> None:
         apply(change)
         given = ["--data", str(args.data), "--store", str(args.store), "--store-share", "1", "--output", str(model)]
         given += ["--region", "whole-body", "--architecture", "reader", "--level", "soft-tissue", "--by-instance"]
-        given += ["--operating-point", "lesions", "--patch", "256", "--batch", str(args.batch)]
+        given += [
+            "--channels",
+            args.channels,
+            "--operating-point",
+            "lesions",
+            "--patch",
+            "256",
+            "--batch",
+            str(args.batch),
+        ]
         given += ["--steps", str(args.steps), "--validate-every", "0", "--patience", "0", "--precision", "bfloat16"]
         given = [one for one in given if one not in change.without]
         if command(["train", *given, *change.options]):
