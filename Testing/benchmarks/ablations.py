@@ -180,20 +180,23 @@ def table(args: argparse.Namespace) -> str:
             path, first = (result_path(args.output, each, test) for each in (name, BASELINE))
             if not path.exists() or not first.exists():
                 break
+            own, base = (without_flags(read_scores(each)) for each in (path, first))
             if name == BASELINE:
-                report = plain(full_report(without_flags(read_scores(path))))
-                cells += [
-                    f"{report[key]:.3f} ({report[key + '_low']:.3f}-{report[key + '_high']:.3f})" for key in COLUMNS
-                ]
+                report = plain(full_report(own))
+                cells += [_cell(report, key, "{:.3f}", "-") for key in COLUMNS]
             else:
-                change = compare_models(without_flags(read_scores(first)), without_flags(read_scores(path)))
-                cells += [
-                    f"{change[key]:+.3f} ({change[key + '_low']:+.3f} to {change[key + '_high']:+.3f})"
-                    for key in COLUMNS
-                ]
+                cells += [_cell(compare_models(base, own), key, "{:+.3f}", " to ") for key in COLUMNS]
         if len(cells) == len(heads):
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(values: dict[str, Any], key: str, form: str, between: str) -> str:
+    """Return a value with its interval; "-" for what is undefined."""
+    value, low, high = (values[key + end] for end in ("", "_low", "_high"))
+    if value is None:
+        return "-"
+    return form.format(value) + ("" if low is None else f" ({form.format(low)}{between}{form.format(high)})")
 
 
 if __name__ == "__main__":
