@@ -78,6 +78,26 @@ def test_healthy_bone_brighter_than_its_surroundings_is_no_lesion_by_that_alone(
     assert not view.visible
 
 
+def test_diffusely_diseased_bone_is_outlined_where_it_exceeds_its_own_healthy_projection():
+    # The bone is three times as bright at its right end; the disease adds as many counts at both ends.
+    bone = block(slice(20, 70), slice(20, 60), 30.0) + block(slice(20, 70), slice(60, 100), 90.0)
+    disease = block(slice(30, 60), slice(30, 90), 80.0)
+    view = label_lesion(disease, disease + bone + 20)
+    assert np.array_equal(view.mask, disease > 0)
+    assert view.visible
+
+
+@pytest.mark.parametrize(("added", "labelled"), [(1.05, True), (0.95, False)])
+def test_the_limit_is_the_mean_inside_over_a_ring_of_fourteen_millimetres(added, labelled):
+    inside = block(slice(40, 50), slice(40, 50), (MINIMUM_RATIO - 1) * 100 * added)
+    # Hot counts just beyond five pixels of 2.8 mm do not belong to the ring; those in the fifth pixel do.
+    far, near = (block(slice(40, 50), slice(50 + gap, 52 + gap), 900.0) for gap in (5, 4))
+    total = inside + np.float32(100)
+    assert label_lesion(inside, total + far).visible is labelled
+    assert not label_lesion(inside, total + near).visible
+    assert not label_lesion(inside, total + far, spacing=1.4).visible
+
+
 def test_the_ring_leaves_other_lesions_out():
     inside, other = block(slice(40, 44), slice(40, 44), 1) > 0, block(slice(36, 48), slice(45, 50), 1) > 0
     total = np.full(SHAPE, 10, np.float32)

@@ -7,6 +7,7 @@ from SpectBoneMetSegTrainingLib.phantom.scan.regions import (
     BONE_REGIONS,
     OTHER_REGIONS,
     RIGHT_OFFSET,
+    _overlay,
     bone_regions,
     region_of,
 )
@@ -57,6 +58,37 @@ def test_the_right_side_lies_left_in_the_image_and_bones_lie_in_their_order(pati
 def test_the_sternum_lies_before_the_spine_in_front_only(patient):
     sternum = {view: (patient.regions[view] == BONE_REGIONS["sternum"]).sum() for view in ("anterior", "posterior")}
     assert sternum["anterior"] > 4 * max(sternum["posterior"], 1) > 0
+
+
+def overlaid(first, second, view, *, brighter):
+    """Return the region that a view shows where two bones overlap, of which one has the brighter projection."""
+    whole, footprint = (slice(0, 4), slice(0, 4)), np.ones((4, 4), bool)
+    light = {name: np.full((4, 4), 5.0 if name == brighter else 1.0, np.float32) for name in (first, second)}
+    shown = {BONE_REGIONS[name]: (whole, footprint, light[name]) for name in (first, second)}
+    (number,) = np.unique(_overlay(shown, (4, 4), view))
+    return next(name for name, value in BONE_REGIONS.items() if value == number)
+
+
+@pytest.mark.parametrize(
+    ("front", "behind", "view"),
+    [
+        ("sternum", "thoracic spine", "anterior"),
+        ("thoracic spine", "sternum", "posterior"),
+        ("clavicle", "ribs", "anterior"),
+        ("ribs", "clavicle", "posterior"),
+        *[("ribs", "scapula", view) for view in ("anterior", "posterior")],
+        *[("sacrum", "pelvis", view) for view in ("anterior", "posterior")],
+    ],
+)
+def test_where_bones_overlap_the_stated_one_is_named_however_bright_the_other_is(front, behind, view):
+    assert overlaid(front, behind, view, brighter=behind) == front
+    assert overlaid(behind, front, view, brighter=behind) == front
+
+
+@pytest.mark.parametrize("view", ["anterior", "posterior"])
+@pytest.mark.parametrize("brighter", ["femur", "pelvis"])
+def test_where_other_bones_overlap_the_brighter_one_is_named(view, brighter):
+    assert overlaid("femur", "pelvis", view, brighter=brighter) == brighter
 
 
 def test_bones_hold_the_counts_of_bones(patient):
