@@ -106,7 +106,7 @@ def run_seed(args: argparse.Namespace, seed: int, table: Path) -> None:
 
 
 class Pool:
-    """Patients to label and held-out patients, without those with superscans and cold lesions."""
+    """Patients to label and held-out patients, without those with cold lesions."""
 
     def __init__(self, data: Path, held_out: int) -> None:
         patients = patients_of(data)

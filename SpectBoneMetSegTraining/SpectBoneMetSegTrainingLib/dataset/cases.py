@@ -32,7 +32,7 @@ from SpectBoneMetSegLib.scan.thorax import ThoraxCrop, whole_field
 
 from .crop_placements import placement_of, placement_record
 from .files import clear_leftovers, read_json, write_image, write_json
-from .folds import NOT_TRAINED_ON, split_by_patient
+from .folds import split_by_patient
 from .opened import Data, DataSet, opened
 from .reference_grid import CropPlacement, place_crop
 
@@ -75,7 +75,7 @@ class LabelledCrop:
         labels: {view: (rows, columns) uint8 of BACKGROUND, LESION, IGNORE}; empty for unlabelled cases.
         instances: {view: (layers, rows, columns) uint16}.
         lesions: records of the lesions in the ground truth's JSON.
-        flags: reasons to evaluate the case separately ("superscan", "cold lesions"); empty for most.
+        flags: reasons to evaluate the case separately (such as "cold lesions"); empty for most.
         regions: {view: (rows, columns) uint8 of `skeleton_regions.class_map`}; empty if unknown.
         regions_named: the only regions that were labelled; None for all.
     """
@@ -178,8 +178,7 @@ def merge_labels(maps: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def finish_dataset(folder: Path, name: str, seed: int, description: str, about: dict[str, Any] | None = None) -> None:
     """Write dataset.json (nnU-Net) and, if there are none yet, the splits: folds by patient, drawn from the seed.
 
-    Cases with the flag NOT_TRAINED_ON are held out like others but belong to no training set; GENERATED cases are never
-    held out.
+    GENERATED cases are never held out.
 
     Args:
         folder: the data set.
@@ -218,12 +217,9 @@ def draw_folds(folder: Path, seed: int) -> list[dict[str, list[str]]]:
     """Draw folds of the training cases, as `finish_dataset` writes them the first time."""
     train = [record for record in records_of(folder) if record["split"] == "train"]
     patients = {record["case"]: record.get("patient", record["case"]) for record in train}
-    left_out = [record["case"] for record in train if NOT_TRAINED_ON in record.get("flags", [])]
     generated = [case for case, patient in patients.items() if patient == GENERATED]
     real = {case: patient for case, patient in patients.items() if patient != GENERATED}
-    return split_by_patient(
-        real, seed, not_trained_on=left_out, generated=generated, with_lesions=patients_with_lesions(folder, train)
-    )
+    return split_by_patient(real, seed, generated=generated, with_lesions=patients_with_lesions(folder, train))
 
 
 def patients_with_lesions(data: Data, records: Sequence[Mapping[str, Any]]) -> set[str]:

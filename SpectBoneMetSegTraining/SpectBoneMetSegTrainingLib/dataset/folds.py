@@ -9,18 +9,14 @@ import numpy as np
 FOLDS = 5
 #: Fold whose held-out patients are the validation set of a training that may use every label.
 VALIDATION_FOLD = 0
-#: A flag of sets from version 3 of the simulator: nearly every bone is diseased and none is outlined, so that a model
-#: trained on them would take such bone for healthy. Since version 4 diffuse disease is outlined and trained on.
-NOT_TRAINED_ON = "superscan"
 
-__all__ = ["FOLDS", "NOT_TRAINED_ON", "VALIDATION_FOLD", "extend_split", "split_by_patient"]
+__all__ = ["FOLDS", "VALIDATION_FOLD", "extend_split", "split_by_patient"]
 
 
 def split_by_patient(
     patients: dict[str, str],
     seed: int,
     folds: int = FOLDS,
-    not_trained_on: Collection[str] = (),
     generated: Collection[str] = (),
     with_lesions: Collection[str] = (),
 ) -> list[dict[str, list[str]]]:
@@ -30,7 +26,6 @@ def split_by_patient(
         patients: case -> patient.
         seed: seed of the shuffle.
         folds: number of folds.
-        not_trained_on: cases that may be held out but belong to no training set.
         generated: cases without a patient, sampled from a generator trained on the training patients of
             VALIDATION_FOLD; they belong to the training set of that fold only.
         with_lesions: patients with a labelled lesion in their scans. They are spread so that every fold holds one out
@@ -46,7 +41,7 @@ def split_by_patient(
     result = []
     for held in sides:
         val = sorted(case for case, patient in patients.items() if patient in held)
-        result.append({"train": sorted(set(patients) - set(val) - set(not_trained_on)), "val": val})
+        result.append({"train": sorted(set(patients) - set(val)), "val": val})
     result[VALIDATION_FOLD]["train"] += sorted(generated)
     return result
 

@@ -69,7 +69,7 @@ def evaluate_baselines(
 ) -> dict[str, dict[str, float | int | None]]:
     """Compute pooled figures over both views of every baseline, and of the oracle if the data set has backgrounds.
 
-    Flagged cases (superscan, cold lesions) are left out, as in `predictions.evaluate_cases`.
+    Flagged cases (cold lesions) are left out, as in `predictions.evaluate_cases`.
 
     Args:
         data: data set.

@@ -50,7 +50,7 @@ class ScanDetections:
 
 
 def scan_detections(predictions: Iterable[Prediction], limits: Limits) -> list[ScanDetections]:
-    """Return the detections of every case at an operating point, without flagged cases (superscan, cold lesions)."""
+    """Return the detections of every case at an operating point, without flagged cases (cold lesions)."""
     return [_detect(crop, probabilities, limits)[1] for crop, probabilities in predictions if not crop.flags]
 
 

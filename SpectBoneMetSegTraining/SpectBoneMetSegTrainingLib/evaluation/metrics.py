@@ -108,7 +108,7 @@ CountedCase = tuple[tuple[str, ...], Mapping[ViewName, Counts]]
 def by_view(cases: Iterable[CountedCase]) -> dict[str, Any]:
     """Return pooled metrics per view and over both, and false alarms on views without lesions, for cards and tables.
 
-    Flagged cases (superscan, cold lesions) are excluded; "flagged" has the same metrics for every flag.
+    Flagged cases (cold lesions) are excluded; "flagged" has the same metrics for every flag.
     """
     counted = list(cases)
     flags = sorted({flag for own, _ in counted for flag in own})

@@ -156,7 +156,7 @@ class CaseScores:
 
 
 def without_flags(scores: Iterable[CaseScores]) -> list[CaseScores]:
-    """Return the cases that are not scored separately (superscan, cold lesions)."""
+    """Return the cases that are not scored separately (cold lesions)."""
     return [case for case in scores if not case.flags]
 
 

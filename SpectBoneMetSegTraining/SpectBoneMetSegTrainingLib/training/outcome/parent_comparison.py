@@ -47,7 +47,7 @@ class PairedComparison:
 
 
 HOW = (
-    "pooled DSC of both views on the validation patients, without superscans and cold lesions; the new model's "
+    "pooled DSC of both views on the validation patients, without patients with cold lesions; the new model's "
     "thresholds were chosen on the other half of these patients, the parent model's are its own; early stopping used "
     "these patients"
 )
@@ -80,7 +80,7 @@ def compare_with_parent(model: ModelFolder, parent: str | None, data: Data, conf
     old = without_flags(score_cases(first, Delineator.of(earlier.card), patients))
     new = without_flags(_cross_validated_scores(second, model, patients))
     if not new:
-        raise UserError("all validation patients are scored separately (superscans or cold lesions).")
+        raise UserError("all validation patients are scored separately (cold lesions).")
     if not any(scores.sums.lesions.any() for scores in new):
         raise UserError("there is no lesion in the validation patients.")
     paired = differences(old, new, ("dsc", *FURTHER))

@@ -166,7 +166,7 @@ def _within_budget(
     labelled, validation, rest = draw_budget(pool, labels, config.budget_by, config.seed, positive)
     used = {pool[case] for case in (*labelled, *validation)}
     rest += [case for case, patient in with_labels.items() if case not in pool and patient not in used]
-    # Some cases (such as superscans) are used for evaluation only, never for training.
+    # A case that splits.json gives to no training set is used for evaluation only.
     trainable = {case for fold in data.json("splits.json")["folds"] for case in fold["train"]}
     labelled, rest = ([case for case in group if case in trainable] for group in (labelled, rest))
     if not labelled and config.method != "unsupervised":
