@@ -98,7 +98,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder of models and results")
     parser.add_argument("--steps", type=int, default=600, help="gradient steps (600)")
     parser.add_argument("--batch", type=int, default=8, help="patches of 256 pixels per step (8)")
-    parser.add_argument("--channels", default="8,16,32,48,64", help="channels per stage (half of the shipped model's)")
+    parser.add_argument(
+        "--channels", default="8,16,24,32,48", help="channels per stage, fewer than the shipped model's"
+    )
+    parser.add_argument("--precision", default="float32", help="as in `train` (float32)")
     parser.add_argument("--cases", type=int, help="number of cases of each test set (all)")
     parser.add_argument("--changes", nargs="+", default=list(CHANGES), choices=list(CHANGES), help="changes (all)")
     parser.add_argument("--child", choices=list(CHANGES), help=argparse.SUPPRESS)
@@ -142,7 +145,7 @@ def train_and_score(args: argparse.Namespace, name: str) -> None:
             "--batch",
             str(args.batch),
         ]
-        given += ["--steps", str(args.steps), "--validate-every", "0", "--patience", "0", "--precision", "bfloat16"]
+        given += ["--steps", str(args.steps), "--validate-every", "0", "--patience", "0", "--precision", args.precision]
         given = [one for one in given if one not in change.without]
         if command(["train", *given, *change.options]):
             raise SystemExit(f"The training {name!r} failed.")
