@@ -54,7 +54,13 @@ class CalibrateCommand:
 def _compare_with_population(args: argparse.Namespace, patients: int) -> int:
     from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
-    from ..phantom.cohort.population_calibration import calibrate_population, score_line, site_lines, table_lines
+    from ..phantom.cohort.population_calibration import (
+        calibrate_population,
+        hot_lines,
+        score_line,
+        site_lines,
+        table_lines,
+    )
     from ..phantom.cohort.population_tables import shipped_population
 
     file = Path(args.population) if args.population else shipped_population()
@@ -68,6 +74,7 @@ def _compare_with_population(args: argparse.Namespace, patients: int) -> int:
             for name, ours, real in site_lines(result, view)
         )
         print(f"sites, {view}, ours (real): {shares}")
+    print("\n".join(hot_lines(result)))
     print(score_line(result))
     return 0
 

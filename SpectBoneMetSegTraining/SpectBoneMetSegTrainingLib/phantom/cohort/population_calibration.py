@@ -17,7 +17,7 @@ from ...dataset.cases import LESION, label_map
 from .population import READER_STREAM, agreed_instances
 from .population_result import Patients, PopulationResult
 from .population_tables import PopulationTables, compare_rows, read_population, site_shares
-from .view_statistics import LesionStatistics, ViewStatistics, view_statistics
+from .view_statistics import LESION_SITE, LesionStatistics, ViewStatistics, view_statistics
 
 #: Rows of the tables that are statistics of lesions, and how to get each.
 LESION_ROWS: dict[str, Callable[[LesionStatistics], float]] = {
@@ -104,6 +104,28 @@ def site_lines(result: PopulationResult, view: ViewName) -> list[tuple[str, floa
     return [
         (name, round(simulated.get(name, 0.0), 3), real.get(name, 0.0)) for name in dict.fromkeys([*real, *simulated])
     ]
+
+
+def hot_lines(result: PopulationResult) -> list[str]:
+    """Return where the hottest pixel and the hottest hundredth of the thorax of the simulated views are, as text."""
+    lines = []
+    for view in VIEW_NAMES:
+        seen = [patient[view] for patient in result.patients if view in patient]
+        if not seen:
+            continue
+        peaks = [figures.maximum_site for figures in seen]
+        shares = {site: peaks.count(site) / len(seen) for site in set(peaks)}
+        lines.append(f"hottest pixel, {view}: {_shares_text(shares)}")
+        names = {name for figures in seen for name in figures.hot_thorax}
+        shares = {name: sum(figures.hot_thorax.get(name, 0.0) for figures in seen) / len(seen) for name in names}
+        inside = shares.pop(LESION_SITE, 0.0)
+        lines.append(f"hottest hundredth of the thorax, {view}: {inside:.0%} in lesions; {_shares_text(shares)}")
+    return lines
+
+
+def _shares_text(shares: dict[str, float]) -> str:
+    largest = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name or 'elsewhere'} {share:.0%}" for name, share in largest if share >= 0.005)
 
 
 def _simulated(patients: int, seed: int, spacing: float, jobs: int) -> Patients:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.inputs import body_mask, body_scale
 from SpectBoneMetSegLib.scan.boxes import cut
-from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, RIGHT_OFFSET
+from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, OTHER_REGIONS, RIGHT_OFFSET
 from SpectBoneMetSegLib.scan.thorax import crop_thorax
 
 from .calibration import THORAX_MM, neighbour_noise
@@ -28,6 +28,10 @@ MINIMUM_BONE_PIXELS, MINIMUM_LESION_PIXELS = 20, 2
 #: Last region of the bones that the share of lesions refers to, which are those that the tables of real patients name.
 #: Forearms, hands, shanks and feet would add a third, more than the real lesions (number x area / share) allow.
 LAST_BONE = BONE_REGIONS["clavicle"]
+#: The hottest pixels of the thorax are those above this percentile of its body pixels.
+HOT_PERCENTILE = 99.0
+#: Name, in place of a region's, of a pixel inside an outline.
+LESION_SITE = "lesion"
 #: Rows of the thigh, as shares of the femur's height from its top, and distance from the bone, pixels.
 THIGH_ROWS, THIGH_MARGIN = (0.35, 0.75), 3
 
@@ -62,10 +66,14 @@ class ViewStatistics:
     Attributes:
         values: {row of the tables: value}, NaN where the view has none.
         lesions: statistics of its lesions.
+        maximum_site: region of the hottest pixel; LESION_SITE inside an outline, "" outside all regions.
+        hot_thorax: {region, or LESION_SITE: share of the hottest pixels of the thorax}; outlined pixels count for both.
     """
 
     values: dict[str, float]
     lesions: list[LesionStatistics] = field(default_factory=list)
+    maximum_site: str = ""
+    hot_thorax: dict[str, float] = field(default_factory=dict)
 
 
 def view_statistics(counts: Image, outlines: Mask, regions: RegionMap, spacing: float) -> ViewStatistics:
@@ -97,7 +105,27 @@ def view_statistics(counts: Image, outlines: Mask, regions: RegionMap, spacing: 
     }
     for name, mean in bone_levels(counts, outlines, regions).items():
         values[f"bone {name}"] = mean / level
-    return ViewStatistics(values, lesions)
+    peak = np.unravel_index(int(counts.argmax()), counts.shape)
+    return ViewStatistics(
+        values,
+        lesions,
+        LESION_SITE if outlines[peak] else _region_name(int(regions[peak]) % RIGHT_OFFSET),
+        hot_sites(thorax, cut(outlines, crop.rows, crop.columns), cut(regions, crop.rows, crop.columns)),
+    )
+
+
+def hot_sites(counts: Image, outlines: Mask, regions: RegionMap) -> dict[str, float]:
+    """Return {region, or LESION_SITE: share of the hottest body pixels} of a crop; outlined pixels count for both."""
+    body = body_mask(counts)
+    hot = body & (counts >= np.percentile(counts[body], HOT_PERCENTILE))
+    numbers = regions[hot] % RIGHT_OFFSET
+    shares = {_region_name(number): float((numbers == number).mean()) for number in np.unique(numbers).tolist()}
+    return {LESION_SITE: float(outlines[hot].mean()), **shares}
+
+
+def _region_name(number: int) -> str:
+    """Return the name of a region number without its side; "" for none."""
+    return next((name for name, own in {**BONE_REGIONS, **OTHER_REGIONS}.items() if own == number), "")
 
 
 def bone_levels(counts: Image, outlines: Mask, regions: RegionMap) -> dict[str, float]:

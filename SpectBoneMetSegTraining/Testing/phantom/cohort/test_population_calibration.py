@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.scan.skeleton_regions import OTHER_REGIONS
 from SpectBoneMetSegTrainingLib.cli import CalibrateCommand
 from SpectBoneMetSegTrainingLib.phantom.cohort import population_calibration
 from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import neighbour_noise
-from SpectBoneMetSegTrainingLib.phantom.cohort.population_calibration import compare_population, score_line, table_lines
+from SpectBoneMetSegTrainingLib.phantom.cohort.population_calibration import (
+    compare_population,
+    hot_lines,
+    score_line,
+    table_lines,
+)
 from SpectBoneMetSegTrainingLib.phantom.cohort.population_tables import (
     compare_rows,
     correlation,
@@ -145,6 +151,21 @@ def test_all_rows_of_the_tables_are_measured(patient):
     assert found.values["lesions"] == 0
 
 
+def test_the_hottest_pixels_are_named_by_their_region_and_by_the_outlines_on_them(patient):
+    counts = patient.scan.anterior.counts.copy()
+    regions, none = patient.regions["anterior"], np.zeros(counts.shape, bool)
+    bladder = regions == OTHER_REGIONS["bladder"]
+    counts[bladder] = counts.max() * 2
+    full = view_statistics(counts, none, regions, 9.04)
+    outlined = view_statistics(counts, bladder, regions, 9.04)
+    assert (full.maximum_site, outlined.maximum_site) == ("bladder", "lesion")
+    assert full.hot_thorax["lesion"] == 0
+    assert sum(full.hot_thorax.values()) == pytest.approx(1)
+    lines = hot_lines(compare_population(read_population(shipped_population()), [{"anterior": full}] * 3))
+    assert lines[0] == "hottest pixel, anterior: bladder 100%"
+    assert lines[1].startswith("hottest hundredth of the thorax, anterior: 0% in lesions; ")
+
+
 def test_shares_and_correlation():
     assert site_shares(["ribs", "ribs", "", "pelvis"]) == {"ribs": pytest.approx(2 / 3), "pelvis": pytest.approx(1 / 3)}
     assert correlation([1, 2, 3, float("nan")], [2, 4, 9, 1]) == pytest.approx(1)
@@ -164,6 +185,7 @@ def test_the_command_writes_tables_and_pictures_and_prints_what_is_off(patient, 
     out = capsys.readouterr().out
     assert "not public" in out
     assert "off at P" in out
+    assert "hottest pixel, anterior: lesion 100%" in out
     assert "rows within 20 %" in out
     rows = list(csv.DictReader((tmp_path / "out" / "population.csv").open()))
     assert len(rows) > 40
