@@ -1,6 +1,7 @@
 """README and docs say what is there: links lead somewhere, commands exist, figures are those of the shipped model."""
 
 import ast
+import csv
 import importlib.util
 import json
 import re
@@ -90,6 +91,29 @@ def test_the_documented_ranking_table_is_what_its_command_prints(tmp_path):
     [(lesions, count, others, more)] = re.findall(r"\((\d+) among (\d+) patients, at random (\d+) among (\d+)\)", page)
     assert re.search(rf"^{count} patients: .*rank [\d.]+ \({lesions}\)", reported, re.MULTILINE)
     assert re.search(rf"^{more} patients: random [\d.]+ \({others}\)", reported, re.MULTILINE)
+
+
+def test_the_calibration_page_has_every_row_of_its_tables_and_a_reason_for_each_that_differs():
+    page, folder = (ROOT / "docs" / "calibration.md").read_text(), ROOT / "docs" / "calibration"
+    cells = re.findall(
+        r"^\| (.+?) \| (anterior|posterior) \| (.+?) \| (.+?) \| ?(.*?) ?\| ?(.*?) ?\|$", page, re.MULTILINE
+    )
+    shown = {(title, view): rest for title, view, *rest in cells}
+    with (folder / "population.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert len(rows) == len(shown) == 53
+    reasons = dict(re.findall(r"^- \*\*([a-z])\*\*: (.{60,})$", page, re.MULTILINE))
+    for row in rows:
+        simulated, real, off, reason = shown[row["row"], row["view"]]
+        for name, numbers in (("ours", simulated), ("real", real)):
+            values = [float(row[column]) for column in row if column.startswith(f"{name} ")]
+            assert [float(number) for number in numbers.split(" / ")] == pytest.approx(values, rel=6e-3, abs=6e-3)
+        assert off == " ".join(f"P{percentile}" for percentile in row["off"].split())
+        assert (reason in reasons) if off else reason == ""
+    assert set(reasons) == {reason for *_, reason in shown.values() if reason}
+    off = sum(len(row["off"].split()) for row in rows)
+    fits = sum(not row["off"] for row in rows)
+    assert f"{fits} of 53 rows are within 20 % at every percentile, and so are {5 * 53 - off} of all 265" in page
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "docs"], ids=lambda page: page.name)
