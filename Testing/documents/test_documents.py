@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from SpectBoneMetSegLib.cli.main import _parser
+from SpectBoneMetSegLib.model.config import SOFT_TISSUE_LEVEL, NetworkConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 #: They only gather other pages for the site.
@@ -63,6 +64,19 @@ def test_a_page_says_how_the_shipped_model_was_trained():
     assert f"--patch {trained['patch_pixels']} " in readme
     stored = re.match(r"\d+", trained["stored_patients"]).group()
     assert f"simulate --store --patients {stored} --seed 7 " in readme
+
+
+def test_the_level_of_the_shipped_model_is_in_its_card_and_on_the_page_about_training():
+    card = json.loads((ROOT / "SpectBoneMetSeg" / "Resources" / "Models" / "whole-body" / "card.json").read_text())
+    level = card["network"]["scaling"]
+    assert NetworkConfig.from_dict(card["network"]).scaling == SOFT_TISSUE_LEVEL
+    page = (ROOT / "docs" / "training.md").read_text()
+    [row] = [line for line in page.splitlines() if line.startswith("| `soft-tissue` |")]
+    assert (
+        f"| {level['level_factor']:g} times the {level['level_percentile']:g}th percentile of the body's pixels |"
+        in row
+    )
+    assert f"above {level['knee'] ** 2:g} times the level" in row
 
 
 def test_the_documented_ranking_table_is_what_its_command_prints(tmp_path):
