@@ -1,6 +1,6 @@
 """Influence of metastases on the level that counts are divided by: posterior thoraxes of stored simulated patients.
 
-spectbonemetseg simulate --store --patients 30 --seed 77 --output STORE
+spectbonemetseg simulate --store --patients 120 --seed 7 --output STORE
 python Testing/benchmarks/levels.py STORE
 """
 
