@@ -34,6 +34,7 @@ from SpectBoneMetSegModule.review.click_tool import ClickTool
 from SpectBoneMetSegModule.review.dicom_database import offerDatabase
 from SpectBoneMetSegModule.review.lesion_selection import Selection, editorNode
 from SpectBoneMetSegModule.review.lesion_table import LesionTable
+from SpectBoneMetSegModule.review.report_preview import ReportPreview
 from SpectBoneMetSegModule.review.review_keys import ReviewKeys
 from SpectBoneMetSegModule.review.segment_changes import SegmentChanges
 from SpectBoneMetSegModule.sample import registerSampleData
@@ -108,7 +109,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.display = Display(self.ui, self.shownVolumes, self.showViews)
         self.comparison = EarlierScanFields(self.ui, lambda: self.chosen.views, self.messages.say, self.compare)
         self.log = LogView(self.ui.logText, self.ui.copyLogButton)
-        self.changes = SegmentChanges(lambda: self.updateLesions())
+        self.changes, self.preview = SegmentChanges(lambda: self.updateLesions()), ReportPreview()
         acts = (self.onDrawn, self.onUndoing)
         self.clicks = ClickTool(self.ui, self.selection, self.changes, self.messages, *acts)
         self.keys = ReviewKeys(self.ui, self.table, self.clicks.actions)
@@ -138,6 +139,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         ui.applyButton.connect("clicked(bool)", self.onApplyOrCancel)
         ui.resetButton.connect("clicked(bool)", self.onReset)
         ui.saveButton.connect("clicked(bool)", self.onSave)
+        ui.reportButton.connect("clicked(bool)", self.onReportPreview)
         ui.areaTableButton.connect("clicked(bool)", self.onAreaTable)
         ui.warmCheckBox.connect("toggled(bool)", self.onWarmChosen)
         ui.fromFrontCheckBox.connect("toggled(bool)", self.onFromFront)
@@ -164,6 +166,7 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.views.removeObservers()
         self.keys.uninstall()
         self.log.close()
+        self.preview.remove()
         self.setParameterNode(None)
         self.removeObservers()
         self.selection.removeObservers()
@@ -350,7 +353,8 @@ class SpectBoneMetSegWidget(ReadingActions, ScriptedLoadableModuleWidget, VTKObs
         self.ui.applyButton.text = _("Cancel") if self.logic.busy else _("Apply")
         self.ui.progressBar.visible = bool(self.logic.busy)
         ui = self.ui
-        for widget in (ui.resetButton, ui.saveButton, ui.thresholdSlider, ui.minimumAreaSlider, ui.areaTableButton):
+        buttons = (ui.resetButton, ui.saveButton, ui.reportButton, ui.areaTableButton)
+        for widget in (*buttons, ui.thresholdSlider, ui.minimumAreaSlider):
             widget.enabled = self.live is not None
         ui.regionSelector.enabled = not ui.useBoxCheckBox.checked
         offerDatabase(ui.databaseCheckBox, self.live)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .logic import SpectBoneMetSegLogic
     from .node_choice import Chosen
     from .parameter_node import SpectBoneMetSegParameterNode
+    from .review.report_preview import ReportPreview
     from .review.segment_changes import SegmentChanges
     from .slicer_types import Ui, Widget
     from .status_lines import Messages
@@ -31,6 +32,7 @@ class Panel:
         chosen: the scan and the reading that are chosen.
         choices: model, engine, device and region.
         changes: tells of edits.
+        preview: shows the report.
         display: the window of the volumes.
         messages: the lines of text.
         views: what the slice views show.
@@ -42,6 +44,7 @@ class Panel:
     chosen: Chosen
     choices: EngineFields
     changes: SegmentChanges
+    preview: ReportPreview
     display: Display
     messages: Messages
     views: Views

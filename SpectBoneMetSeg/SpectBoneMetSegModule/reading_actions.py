@@ -238,6 +238,19 @@ class ReadingActions(Panel):
         self.messages.say(" ".join(filter(None, told)), "" if complete else "error")
 
     @slot
+    def onReportPreview(self, checked: bool = False) -> None:
+        """Show the report in the browser; nothing is saved."""
+        self.changes.flush()
+        if self.live is None:
+            return
+        try:
+            ensureInstalled(RESULTS)
+            with slicer.util.WaitCursor():
+                self.preview.show(self.live)
+        except UserError as error:
+            self.messages.fail(error)
+
+    @slot
     def onAreaTable(self, checked: bool = False) -> None:
         """Put the areas into a table of the scene."""
         self.changes.flush()

@@ -85,6 +85,32 @@ def save_with_database(panel, tmp_path):
     return tmp_path / "simulated_scan"
 
 
+def test_the_preview_shows_the_report_of_the_reading_as_it_is_and_saves_nothing(
+    host, a_read_panel, tmp_path, monkeypatch
+):
+    opened = []
+    monkeypatch.setattr(host.qt.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    ui = a_read_panel.ui
+    ui.outputPath.currentPath = str(tmp_path)
+    ui.lesionTable.cellWidget(0, 2).setCurrentIndex(2)
+    ui.reportButton.click()
+    page = Path(opened[0])
+    words = page.read_text(encoding="utf-8")
+    assert "Reviewed by a physician: 0 accepted, 1 rejected" in words
+    assert str(pydicom.dcmread(a_read_panel.live.result.scan.source.files[0]).PatientName) not in words
+    ui.lesionTable.cellWidget(0, 2).setCurrentIndex(1)
+    ui.reportButton.click()
+    assert opened[1] == opened[0]
+    assert "Reviewed by a physician: 1 accepted, 0 rejected" in page.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == []
+    a_read_panel.preview.remove()
+    assert not page.parent.exists()
+
+
+def test_without_a_reading_there_is_no_preview(panel):
+    assert not panel.ui.reportButton.enabled
+
+
 def test_dicom_results_go_into_slicers_own_database_as_copies(host, a_read_panel, tmp_path):
     assert a_read_panel.ui.databaseCheckBox.enabled
     folder = save_with_database(a_read_panel, tmp_path)
