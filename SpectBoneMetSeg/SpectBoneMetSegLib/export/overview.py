@@ -294,12 +294,28 @@ def _write_header(draw: ImageDraw, reading: Reading, width: int, height: int) ->
 
 
 def _notes(reading: Reading) -> list[str]:
-    """Return the notes below the panels: the meaning of dashed outlines, then the warnings."""
+    """Return the notes below the panels: the meaning of dashed outlines, the review, the warnings."""
     warnings = reading.receipt.get("warnings")
-    marks = []
-    if any(faint_views(lesion) for lesion in reading.lesions):
-        marks.append("Dashed outline, (f) in the table: faint, less than 1.3 times its surroundings in that view.")
-    return [*marks, *(str(note) for note in warnings)] if isinstance(warnings, list) else marks
+    dashed = "Dashed outline, (f) in the table: faint, less than 1.3 times its surroundings in that view."
+    notes = [
+        dashed if any(faint_views(lesion) for lesion in reading.lesions) else "",
+        _review_note(reading),
+        *(map(str, warnings) if isinstance(warnings, list) else ()),
+    ]
+    return [note for note in notes if note]
+
+
+def _review_note(reading: Reading) -> str:
+    """Return a physician's decisions; "" if there are none."""
+    everything = (*reading.lesions, *reading.rejected)
+    if not reading.erased and all(lesion.decided_by == "model" for lesion in everything):
+        return ""
+    decisions = [lesion.decision for lesion in everything]
+    edited = sum(lesion.edited for lesion in everything)
+    return (
+        f"Reviewed by a physician: {decisions.count('accepted')} accepted, {decisions.count('rejected')} rejected (not "
+        f"outlined), {decisions.count('open')} left open, {edited} edited manually, {reading.erased} erased."
+    )
 
 
 def _columns(reading: Reading) -> list[tuple[str, int, str]]:

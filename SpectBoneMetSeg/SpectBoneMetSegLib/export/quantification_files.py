@@ -25,6 +25,7 @@ QUANTITY_COLUMNS: tuple[str, ...] = (
     *(f"{view}_{column}" for view in VIEW_NAMES for column in _VIEW_COLUMNS),
     *(
         "geometric_mean_counts",
+        "geometric_mean_uptake_counts",
         "involved_percent",
         "involved_mass_percent",
         "weight_percent",
@@ -80,10 +81,11 @@ def _rows(found: Quantification) -> Iterator[dict[str, Any]]:
         "area_cm2": burden.area_mm2 / 100,
         **_of_views("total_lesion_uptake_counts", burden.total_lesion_uptake_counts),
         **_of_views("body_counts_percent", burden.body_counts_percent),
+        "geometric_mean_uptake_counts": burden.geometric_mean_uptake_counts,
         "bone_scan_index_percent": index.percent,
         "bone_scan_index_not_computable_because": " ".join(part for part in (index.reason, index.remedy) if part),
         "decision": found.review.state,
-        "decided_by": "model" if found.review.state == "not reviewed" else "physician",
+        "decided_by": found.review.decided_by,
     }
     yield from (_region_row(each) for each in found.regions)
     yield from (_lesion_row(each) for each in found.lesions)

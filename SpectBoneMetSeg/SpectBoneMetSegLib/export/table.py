@@ -30,6 +30,8 @@ COLUMNS: tuple[str, ...] = (
     "side",
     "decision",
     "classification",
+    "edited",
+    "decided_by",
 )
 
 
@@ -82,6 +84,8 @@ def lesion_values(lesion: Lesion, bone: Region | None = None) -> dict[str, float
         "mean_probability": lesion.mean_probability,
         "decision": lesion.decision,
         "classification": lesion.classification,
+        "edited": "yes" if lesion.edited else "no",
+        "decided_by": lesion.decided_by,
         "bone": bone.name if bone else "",
         "side": bone.side if bone else "",
     }

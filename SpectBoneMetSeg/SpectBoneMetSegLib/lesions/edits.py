@@ -49,6 +49,17 @@ class Edits:
         """Return the (rows, columns) mask of the edited lesions, both views together."""
         return np.asarray(np.any(np.stack(list(self.views.values())), axis=0))
 
+    def erased(self, found: Mask) -> int:
+        """Return the number of areas that were erased manually.
+
+        Args:
+            found: (rows, columns) where the model found lesions; what was drawn and erased again is not counted.
+        """
+        from scipy import ndimage
+
+        components, _ = ndimage.label(self.touched, structure=EIGHT_CONNECTED)
+        return int(np.setdiff1d(components[self.touched & found], components[self.mask]).size)
+
 
 class EditSteps:
     """The edits at each recent labelmap: undo and redo return to them, and are no further edits.

@@ -16,6 +16,7 @@ from .components import number_lesions
 SeenIn = Literal["anterior", "posterior", "both"]
 Decision = Literal["open", "accepted", "rejected"]
 Classification = Literal["", "benign", "equivocal", "malignant"]
+DecidedBy = Literal["model", "physician"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ class Lesion:
     confidence: float | None = None
     edited: bool = False
 
+    @property
+    def decided_by(self) -> DecidedBy:
+        """Who decided: the physician once the lesion was edited, decided on or classified, else the model."""
+        reviewed = self.edited or self.decision != "open" or self.classification
+        return "physician" if reviewed else "model"
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -109,3 +116,9 @@ class Reading:
     def lesion_ids(self) -> NDArray[np.uint16]:
         """(rows, columns) lesion IDs 1..n in `mask`, anterior frame, 0 = none."""
         return number_lesions(self.mask)
+
+    @property
+    def erased(self) -> int:
+        """Number of the model's areas that were erased manually; the receipt of a reviewed reading counts them."""
+        count = self.receipt.get("erased")
+        return count if isinstance(count, int) else 0

@@ -74,7 +74,7 @@ def reviewed(
         result: prediction that the reading was made from.
         reading: before the review.
         reviews: {lesion ID: its review}.
-        edits: manual edits; lesions that they overlap are marked as edited.
+        edits: manual edits; lesions that they overlap are marked as edited, and the receipt counts erased ones.
     """
     ids = reading.lesion_ids
     known = {lesion.id: reviews.get(lesion.id, Review()) for lesion in reading.lesions}
@@ -111,7 +111,10 @@ def reviewed(
             zip([*kept, *removed], [*lesions, *rejected], strict=True), key=lambda pair: pair[0]
         )
     ]
-    receipt = {**reading.receipt, "review": entries, "lesions": len(lesions)}
+    # A slider may show areas below the model's own threshold.
+    shown = min(result.limits.threshold, float(str(reading.receipt["threshold"])))
+    erased = edits.erased(result.probability >= shown) if edits is not None else 0
+    receipt = {**reading.receipt, "review": entries, "erased": erased, "lesions": len(lesions)}
     mask = (new_ids[ids] > 0).astype(np.uint8)
     return replace(reading, lesions=lesions, rejected=rejected, mask=mask, view_masks=views, receipt=receipt)
 

@@ -11,11 +11,19 @@ from typing import Any
 from ..common.notice import RESEARCH_USE
 from .anatomy import Code, Region
 from .index import DEPTH
-from .results import BoneScanIndex, BoneShare, LesionQuantities, Quantification, RegionQuantities, ViewQuantities
+from .results import (
+    BoneScanIndex,
+    BoneShare,
+    LesionQuantities,
+    Quantification,
+    RegionQuantities,
+    ReviewState,
+    ViewQuantities,
+)
 
-__all__ = ["SCHEMA_VERSION", "code_dict", "quantification_dict", "region_dict"]
+__all__ = ["SCHEMA_VERSION", "code_dict", "quantification_dict", "region_dict", "review_dict"]
 
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 
 #: How the numbers are computed and the views combined; written into the file next to the numbers.
 RULES = {
@@ -37,20 +45,12 @@ RULES = {
 
 def quantification_dict(found: Quantification) -> dict[str, Any]:
     """Return a quantification as JSON types, in the layout of quantification.json."""
-    burden, review = found.burden, found.review
+    burden = found.burden
     return {
         "schema_version": SCHEMA_VERSION,
         "notice": RESEARCH_USE,
         "rules": RULES,
-        "review": {
-            "state": review.state,
-            "decided_by": "model" if review.state == "not reviewed" else "physician",
-            "accepted_lesions": review.accepted,
-            "rejected_lesions": review.rejected,
-            "open_lesions": review.open,
-            "edited_lesions": review.edited,
-            "reclassified_lesions": review.reclassified,
-        },
+        "review": review_dict(found.review),
         "scan": {
             "lesions": burden.lesions,
             "lesions_outside_bone": sum(each.not_counted == "outside bone" for each in found.lesions),
@@ -64,6 +64,20 @@ def quantification_dict(found: Quantification) -> dict[str, Any]:
         },
         "regions": [_region(each) for each in found.regions],
         "lesions": [_lesion(each) for each in found.lesions],
+    }
+
+
+def review_dict(review: ReviewState) -> dict[str, Any]:
+    """Return the state of a review, who decided, and the numbers of lesions."""
+    return {
+        "state": review.state,
+        "decided_by": review.decided_by,
+        "accepted_lesions": review.accepted,
+        "rejected_lesions": review.rejected,
+        "open_lesions": review.open,
+        "edited_lesions": review.edited,
+        "erased_areas": review.erased,
+        "reclassified_lesions": review.reclassified,
     }
 
 

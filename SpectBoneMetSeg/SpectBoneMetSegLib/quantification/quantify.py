@@ -65,7 +65,7 @@ def quantify(reading: Reading, table: WeightTable = IMBRIACO_1998) -> Quantifica
         regions,
         _burden(lesions),
         index_of((each.index_percent or 0.0 for each in regions), obstacle, table),
-        _review(every),
+        _review(every, erased=reading.erased),
         tuple(not_found(areas)) if areas else (),
         tuple(region for number, region in all_regions().items() if number in cut),
     )
@@ -105,6 +105,7 @@ def _quantities(
         lesion.decision,
         lesion.classification,
         lesion.edited,
+        lesion.decided_by,
         not_counted,
     )
 
@@ -186,14 +187,15 @@ def _burden(lesions: list[LesionQuantities]) -> TumourBurden:
     )
 
 
-def _review(lesions: tuple[LesionQuantities, ...]) -> ReviewState:
+def _review(lesions: tuple[LesionQuantities, ...], *, erased: int) -> ReviewState:
     decided = {name: sum(each.decision == name for each in lesions) for name in ("accepted", "rejected", "open")}
     edited = sum(each.edited for each in lesions)
     reclassified = sum(each.classification != "" for each in lesions)
-    by_physician = any(each.decided_by == "physician" for each in lesions)
+    by_physician = erased > 0 or any(each.decided_by == "physician" for each in lesions)
     return ReviewState(
         "not reviewed" if not by_physician else "partly reviewed" if decided["open"] else "reviewed",
         **decided,
         edited=edited,
         reclassified=reclassified,
+        erased=erased,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..lesions.results import Classification, Decision, SeenIn
+from ..lesions.results import Classification, DecidedBy, Decision, SeenIn
 from ..scan.planar import ViewName
 from .anatomy import Region
 from .weights import WeightTable
@@ -21,7 +21,6 @@ __all__ = [
     "ViewQuantities",
 ]
 
-DecidedBy = Literal["model", "physician"]
 #: Why a lesion does not count in burden and index; "" for one that counts.
 NotCounted = Literal["", "rejected", "benign", "outside bone"]
 
@@ -85,6 +84,7 @@ class LesionQuantities:
         decision: of the physician.
         classification: of the physician.
         edited: whether its outline was drawn or changed manually.
+        decided_by: see `lesions.results.Lesion`.
         not_counted: why it does not count in burden and index; "" if it counts.
     """
 
@@ -98,18 +98,13 @@ class LesionQuantities:
     decision: Decision
     classification: Classification
     edited: bool
+    decided_by: DecidedBy
     not_counted: NotCounted
 
     @property
     def region(self) -> Region | None:
         """The region that contains most of it; None if there is none."""
         return self.bones[0].region if self.bones else None
-
-    @property
-    def decided_by(self) -> DecidedBy:
-        """Who decided: the physician once the lesion was edited, decided on or classified, else the model."""
-        reviewed = self.edited or self.decision != "open" or self.classification
-        return "physician" if reviewed else "model"
 
 
 @dataclass(frozen=True)
@@ -180,12 +175,14 @@ class ReviewState:
     """State of the physician's review, as numbers of lesions.
 
     Attributes:
-        state: "not reviewed" if no lesion was decided on, classified or edited; "reviewed" if every one has a decision.
+        state: "not reviewed" if no lesion was decided on, classified, edited or erased; "reviewed" if every one has a
+            decision.
         accepted: accepted lesions.
         rejected: rejected lesions.
         open: lesions without a decision.
         edited: lesions edited manually, with or without a decision.
         reclassified: lesions that a physician classified, with or without a decision.
+        erased: areas of the model that were erased manually; they are in no other number.
     """
 
     state: Literal["not reviewed", "partly reviewed", "reviewed"]
@@ -194,6 +191,12 @@ class ReviewState:
     open: int
     edited: int
     reclassified: int
+    erased: int = 0
+
+    @property
+    def decided_by(self) -> DecidedBy:
+        """Who decided: the physician if there was any review, else the model."""
+        return "model" if self.state == "not reviewed" else "physician"
 
 
 @dataclass(frozen=True)

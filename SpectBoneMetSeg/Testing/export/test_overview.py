@@ -222,6 +222,18 @@ def test_warnings_and_the_date_are_in_the_picture(reading_factory, monkeypatch):
     assert "model made-up 1, device CPU, scan of 2024-02-03" in written
 
 
+def test_a_physicians_decisions_are_in_the_picture(reading_factory, monkeypatch):
+    reading = reading_factory()
+    assert not any("physician" in line for line in written_by(monkeypatch, reading))
+    first, second, third = reading.lesions
+    lesions = (dataclasses.replace(first, decision="accepted"), dataclasses.replace(second, edited=True), third)
+    rejected = (dataclasses.replace(third, id=4, decision="rejected"),)
+    receipt = {**reading.receipt, "erased": 2}
+    decided = dataclasses.replace(reading, lesions=lesions, rejected=rejected, receipt=receipt)
+    words = "1 accepted, 1 rejected (not outlined), 2 left open, 1 edited manually, 2 erased."
+    assert f"Reviewed by a physician: {words}" in " ".join(written_by(monkeypatch, decided))
+
+
 def test_a_lesion_that_hardly_stands_out_in_a_view_is_called_faint_there(reading_factory, monkeypatch):
     reading = reading_factory()
     spot = reading.lesions[1]

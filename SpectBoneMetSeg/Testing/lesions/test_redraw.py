@@ -16,6 +16,7 @@ from SpectBoneMetSegLib.lesions.naming import lesion_ids
 from SpectBoneMetSegLib.lesions.redraw import reading_at
 from SpectBoneMetSegLib.lesions.review import LesionMemory, Review, label_of_lesions, reviewed
 from SpectBoneMetSegLib.lesions.serialisation import load_result, load_scan, save_result, save_scan
+from SpectBoneMetSegLib.quantification.quantify import quantify
 from SpectBoneMetSegLib.scan.planar import PlanarView, ScanSource, WholeBodyScan
 from SpectBoneMetSegLib.scan.thorax import ThoraxCrop
 
@@ -144,6 +145,37 @@ def test_an_erased_labelmap_has_no_lesions(a_result):
     assert edited.receipt["edited"] is True
 
 
+def test_areas_of_the_model_that_were_erased_are_counted_and_are_a_review(a_result):
+    before = reading_at(a_result, 0.4, 0.0)
+    labels = lesion_ids(before)
+    labels[labels == 1] = 0
+    edits = update_edits(a_result.probabilities, a_result.scan.frame, before.mask, labels, 0.4, None)
+    final = reviewed(a_result, reading_at(a_result, 0.4, 0.0, edits), {}, edits)
+    assert len(final.lesions) == len(before.lesions) - 1
+    assert final.erased == final.receipt["erased"] == 1
+    found = quantify(final).review
+    assert (found.state, found.decided_by, found.erased, found.edited) == ("partly reviewed", "physician", 1, 0)
+
+
+def test_what_a_person_drew_and_erased_again_was_no_area_of_the_model(a_result):
+    before = reading_at(a_result, 0.4, 0.0)
+    labels = lesion_ids(before)
+    drawn = labels.copy()
+    drawn[2:4, 18:20] = 9
+    known = a_result.probabilities, a_result.scan.frame
+    edits = update_edits(*known, before.mask, drawn, 0.4, None)
+    edits = update_edits(*known, (drawn > 0).astype(np.uint8), labels, 0.4, edits)
+    assert reviewed(a_result, reading_at(a_result, 0.4, 0.0, edits), {}, edits).erased == 0
+
+
+def test_a_reading_whose_areas_were_all_erased_is_reviewed(a_result):
+    before = reading_at(a_result, 0.4, 0.0)
+    none = np.zeros(SHAPE, np.int16)
+    edits = update_edits(a_result.probabilities, a_result.scan.frame, before.mask, none, 0.4, None)
+    found = quantify(reviewed(a_result, reading_at(a_result, 0.4, 0.0, edits), {}, edits))
+    assert (found.review.state, found.review.erased) == ("reviewed", 3)
+
+
 @settings(max_examples=40, deadline=None)
 @given(arrays(np.int16, SHAPE, elements=st.integers(0, 3)))
 def test_whatever_is_drawn_has_outlines_that_enclose_its_area(labels):
@@ -199,7 +231,8 @@ def test_decisions_and_classifications_reach_the_table_and_rejected_lesions_come
     reviews = {1: Review("rejected", "benign"), 2: Review("open", "equivocal"), 3: Review("accepted", "malignant")}
     save_reading(reviewed(a_result, reading, reviews), str(tmp_path / "out"))
     rows = table_of(tmp_path / "out")
-    assert list(rows[0])[-2:] == ["decision", "classification"]
+    assert list(rows[0])[-4:] == ["decision", "classification", "edited", "decided_by"]
+    assert [row["decided_by"] for row in rows] == ["physician"] * 3
     assert [(row["ID"], row["decision"], row["classification"]) for row in rows] == [
         ("1", "open", "equivocal"),
         ("2", "accepted", "malignant"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...lesions.results import Classification, Lesion
+from ...quantification.results import LesionQuantities
 
-__all__ = ["ABNORMAL", "CLASSES", "OWN_SCHEME", "Coded", "finding_of", "own"]
+__all__ = ["ABNORMAL", "CLASSES", "OWN_SCHEME", "Coded", "finding_of", "own", "review_text"]
 
 #: Private coding schemes begin with 99 (PS3.16 8.2).
 OWN_SCHEME = "99SBMS"
@@ -52,3 +53,15 @@ def finding_of(lesion: Lesion) -> Coded:
     """Return the finding of a lesion: a metastasis only if a physician accepted it as malignant."""
     malignant = lesion.decision == "accepted" and lesion.classification == "malignant"
     return METASTASIS if malignant else ABNORMAL
+
+
+def review_text(known: LesionQuantities) -> str:
+    """Return who decided on a lesion, and what: "Physician: accepted, classified as malignant, outline edited."."""
+    if known.decided_by == "model":
+        return "Model: predicted area, no decision of a physician."
+    parts = [
+        "no decision" if known.decision == "open" else known.decision,
+        f"classified as {known.classification}" if known.classification else "",
+        "outline drawn or edited" if known.edited else "",
+    ]
+    return f"Physician: {', '.join(filter(None, parts))}."

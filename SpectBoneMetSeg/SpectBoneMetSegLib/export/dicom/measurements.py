@@ -2,7 +2,8 @@
 
 A lesion has one measurement group per view that shows it, because counts belong to one image. The groups of a lesion
 share its tracking UID, as do its segments. Each group refers to a whole segment, not to a frame of it, because viewers
-(dcmqi, and through it Slicer) do not resolve the latter. The last group describes the whole scan.
+(dcmqi, and through it Slicer) do not resolve the latter. The last group describes the whole scan, with the state of the
+physician's review and the bone scan index, or why there is none.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ..._version import __version__
 from ...common.notice import RESEARCH_USE
 from ...lesions.naming import lesion_name
 from ...lesions.results import Lesion, Reading
-from ...quantification.results import LesionQuantities, Quantification
+from ...quantification.results import BoneScanIndex, LesionQuantities, Quantification
 from ...scan.planar import ViewName
 from .codes import ABNORMAL, CLASSES, OWN_SCHEME, Coded, finding_of, own
 from .equipment import MANUFACTURER, algorithm_of, series_description
@@ -58,6 +59,14 @@ DECISION, DECIDED_BY, CLASS = (
     own("decided-by", "Source of the outline and the decision"),
     own("classification", "Classification of the area"),
 )
+REVIEW, NOT_COMPUTABLE = own("review-state", "State of the review"), own("not-computable", "Not computable")
+#: Value of REVIEW by `ReviewState.state`.
+REVIEW_STATES = {
+    "not reviewed": own("not-reviewed", "Not reviewed: every area is predicted by the model"),
+    "partly reviewed": own("partly-reviewed", "Partly reviewed by a physician"),
+    "reviewed": own("reviewed", "Reviewed by a physician"),
+}
+COMMENT = Coded("121106", "DCM", "Comment")
 
 #: Smallest share of a lesion for which a bone is reported as finding site.
 LEAST_SHARE = 0.25
@@ -242,7 +251,7 @@ def _scan_group(reading: Reading, headers: list[Dataset], known: Quantification)
         values.append((INDEX, _short(known.index.percent), PERCENT))
     if reading.confidence is not None:
         values.append((CERTAINTY, _short(100 * reading.confidence), PERCENT))
-    return hd.sr.MeasurementsAndQualitativeEvaluations(
+    group = hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(derived_uid("scan", *sorted(_uids(headers))), "Whole scan"),
         algorithm_id=_algorithm(reading),
         finding_type=_code(ABNORMAL),
@@ -251,7 +260,29 @@ def _scan_group(reading: Reading, headers: list[Dataset], known: Quantification)
             hd.sr.SourceImageForMeasurementGroup(str(header.SOPClassUID), str(header.SOPInstanceUID))
             for header in headers
         ],
+        qualitative_evaluations=[
+            hd.sr.QualitativeEvaluation(_code(what), _code(value)) for what, value in _scan_evaluations(known)
+        ],
     )
+    # The template is extensible; highdicom has no argument for texts.
+    group[0].ContentSequence.append(
+        hd.sr.TextContentItem(_code(COMMENT), _index_text(known.index), hd.sr.RelationshipTypeValues.CONTAINS)
+    )
+    return group
+
+
+def _scan_evaluations(known: Quantification) -> Iterator[tuple[Coded, Coded]]:
+    """Yield name and value of every qualitative evaluation of the whole scan."""
+    yield REVIEW, REVIEW_STATES[known.review.state]
+    if known.index.percent is None:
+        yield INDEX, NOT_COMPUTABLE
+
+
+def _index_text(index: BoneScanIndex) -> str:
+    """Return the weights of the index, or why there is no index and what to do about it."""
+    if index.percent is None:
+        return f"Planar bone scan index not computable: {index.reason} {index.remedy}"
+    return f"Planar bone scan index: weights of {index.table.name}, version {index.table.version}."
 
 
 def _uids(headers: list[Dataset]) -> list[str]:

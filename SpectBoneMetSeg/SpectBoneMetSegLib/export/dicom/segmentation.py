@@ -18,7 +18,7 @@ from ...lesions.naming import lesion_color, lesion_name
 from ...lesions.results import Lesion, Reading
 from ...quantification.results import LesionQuantities, Quantification
 from ...scan.planar import ViewName
-from .codes import ABNORMAL, finding_of
+from .codes import ABNORMAL, finding_of, review_text
 from .equipment import algorithm_of, equipment, series_description
 from .source import SourceView, share
 from .uids import content_of, derived_uid, tracking_uids
@@ -130,6 +130,7 @@ def _segment(number: int, lesion: Lesion, algorithm: Any, tracking_uid: str, kno
         anatomic_regions=[Code(site.value, site.scheme, site.meaning) for site in sites] or None,
         display_color=hd.color.CIELabColor.from_rgb(red, green, blue),
     )
+    segment.SegmentDescription = review_text(known)
     side = region.laterality if region is not None else None
     if sites and side is not None:
         modifier = hd.sr.CodedConcept(side.value, side.scheme, side.meaning)

@@ -10,8 +10,8 @@ from SpectBoneMetSegLib.export.dicom.uids import tracking_uids
 from SpectBoneMetSegLib.quantification.quantify import quantify
 
 
-def report_of(reading):
-    sources, known = source_views(reading), quantify(reading)
+def report_of(reading, known=None):
+    sources, known = source_views(reading), known or quantify(reading)
     segs = {name: segmentation(reading, name, source, known) for name, source in sources.items()}
     segs = {name: seg for name, seg in segs.items() if seg is not None}
     return measurement_report(reading, sources, segs, known), segs
@@ -96,6 +96,31 @@ def test_a_last_group_describes_the_whole_scan(a_report):
     # Two made-up regions are no skeleton: no number replaces what cannot be computed.
     assert known.index.percent is None
     assert "Planar bone scan index" not in reported
+    evaluated = {item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()}
+    assert evaluated["Planar bone scan index"] == "Not computable"
+    assert evaluated["State of the review"] == "Partly reviewed by a physician"
+    assert comment(group) == f"Planar bone scan index not computable: {known.index.reason} {known.index.remedy}"
+
+
+def comment(group):
+    (text,) = [item.TextValue for item in group[0].ContentSequence if item.ValueType == "TEXT"
+               and item.ConceptNameCodeSequence[0].CodeMeaning == "Comment"]  # fmt: skip
+    return text
+
+
+def test_a_scan_that_nobody_reviewed_says_so_and_an_index_names_its_weights(dicom_reading, tmp_path):
+    reading = dicom_reading()
+    known = quantify(reading)
+    table = known.index.table
+    index = dataclasses.replace(known.index, percent=1.25, reason="", remedy="")
+    report, _ = report_of(reading, dataclasses.replace(known, index=index))
+    report.save_as(tmp_path / "sr.dcm")
+    (group,) = highdicom.sr.srread(tmp_path / "sr.dcm").content.get_image_measurement_groups()
+    assert names_and_values(group)["Planar bone scan index", ""] == 1.25
+    evaluated = {item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()}
+    assert evaluated["State of the review"] == "Not reviewed: every area is predicted by the model"
+    assert "Planar bone scan index" not in evaluated
+    assert comment(group) == f"Planar bone scan index: weights of {table.name}, version {table.version}."
 
 
 def test_the_validator_of_the_standard_finds_no_error(a_report, dicom_reading, tmp_path, validate):

@@ -94,6 +94,14 @@ def test_segments_bear_name_code_tracking_and_the_model(dicom_reading, tmp_path)
     kinds = [item.SegmentedPropertyTypeCodeSequence[0].CodeMeaning for item in seg.SegmentSequence]
     assert kinds == ["Metastasis", "Morphologically Abnormal Structure"]
     assert [item.SegmentAlgorithmType for item in seg.SegmentSequence] == ["AUTOMATIC", "SEMIAUTOMATIC"]
+    assert [item.SegmentDescription for item in seg.SegmentSequence] == [
+        "Physician: accepted, classified as malignant.",
+        "Physician: no decision, outline drawn or edited.",
+    ]
+    (predicted, *_) = segmentation(
+        reading, "anterior", source_views(reading)["anterior"], quantify(reading)
+    ).SegmentSequence
+    assert predicted.SegmentDescription == "Model: predicted area, no decision of a physician."
     model = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
     assert (model.AlgorithmName, model.AlgorithmVersion) == ("SpectBoneMetSeg made-up", "7")
     assert "ab" * 32 in model.AlgorithmParameters
