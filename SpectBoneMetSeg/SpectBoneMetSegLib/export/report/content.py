@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ...common.dates import format_date
 from ...common.notice import RESEARCH_USE
-from ...lesions.extent import headline
+from ...lesions.extent import region_read
 from ...lesions.results import Lesion, Reading
 from ...lesions.seen import faint_views, seen_text
 from ...quantification.results import LesionQuantities, Quantification, RegionQuantities
@@ -103,8 +103,8 @@ def content_of(reading: Reading, known: Quantification, texts: ReportTexts | Non
     maps = bool(reading.regions)
     return Content(
         title=text("title"),
-        headline=headline(reading).capitalize() + ".",
-        notice=RESEARCH_USE,
+        headline=_headline(reading, text),
+        notice=text.phrase(RESEARCH_USE),
         facts=tuple(_facts(reading, known, text)),
         pictures=tuple(_pictures(reading, text)),
         notes=(text("pictures_note"), *((text("map_note"),) if maps else ())),
@@ -129,6 +129,12 @@ def with_patient(content: Content, patient: Mapping[str, str]) -> Content:
     return replace(content, facts=(*((content.texts(key), value) for key, value in patient.items()), *content.facts))
 
 
+def _headline(reading: Reading, text: ReportTexts) -> str:
+    count, region = len(reading.lesions), text.phrase(region_read(reading.crop))
+    key = {0: "headline_none", 1: "headline_one"}.get(count, "headline_many")
+    return text(key, count=count, region=region)
+
+
 def _facts(reading: Reading, known: Quantification, text: ReportTexts) -> Iterator[tuple[str, str]]:
     yield text("case"), reading.scan.case
     description = reading.scan.source.description
@@ -145,7 +151,9 @@ def _facts(reading: Reading, known: Quantification, text: ReportTexts) -> Iterat
     if review.state == "not reviewed":
         yield text("review"), text("not_reviewed")
     else:
-        counted = {key: getattr(review, key) for key in ("accepted", "rejected", "open", "edited", "reclassified")}
+        counted = {
+            key: getattr(review, key) for key in ("accepted", "rejected", "open", "edited", "erased", "reclassified")
+        }
         yield text("review"), text("reviewed", **counted)
 
 
@@ -180,7 +188,7 @@ def _row(lesion: Lesion, known: LesionQuantities, text: ReportTexts) -> tuple[st
     return (
         str(lesion.id),
         _bones(known, text),
-        seen_text(lesion),
+        text.phrase(seen_text(lesion)),
         f"{lesion.area_mm2 / 100:.1f}",
         *(_contrast(lesion, name) for name in VIEW_NAMES),
         "-" if lesion.confidence is None else f"{lesion.confidence:.2f}",
@@ -195,8 +203,10 @@ def _bones(known: LesionQuantities, text: ReportTexts) -> str:
     if not known.bones:
         return "-"
     if len(known.bones) == 1:
-        return known.bones[0].region.title
-    return ", ".join(text("bone_share", bone=bone.region.title, share=100 * bone.share) for bone in known.bones[:2])
+        return text.phrase(known.bones[0].region.title)
+    return ", ".join(
+        text("bone_share", bone=text.phrase(bone.region.title), share=100 * bone.share) for bone in known.bones[:2]
+    )
 
 
 def _contrast(lesion: Lesion, name: ViewName) -> str:
@@ -210,11 +220,19 @@ def _index(known: Quantification, text: ReportTexts) -> Section:
     index, burden = known.index, known.burden
     facts = (
         (text("burden"), text("burden_value", lesions=burden.lesions, area=burden.area_mm2 / 100)),
-        *((text("uptake", view=name), f"{value:.2f} %") for name, value in burden.body_counts_percent.items()),
+        *(
+            (text("uptake", view=text.phrase(name)), f"{value:.2f} %")
+            for name, value in burden.body_counts_percent.items()
+        ),
     )
     if index.percent is None:
-        return Section(text("index"), facts, (text("index_none", reason=index.reason, remedy=index.remedy),))
-    value = text("index_value", value=index.percent, table=index.table.name)
+        return Section(
+            text("index"),
+            facts,
+            (text("index_none", reason=text.phrase(index.reason), remedy=text.phrase(index.remedy)),),
+        )
+    table = text("weights", name=index.table.name, version=index.table.version)
+    value = text("index_value", value=index.percent, table=table)
     return Section(text("index"), ((text("index"), value), *facts), (text("index_note"),))
 
 
@@ -224,18 +242,22 @@ def _regions(known: Quantification, text: ReportTexts) -> Section:
     keys = ("map_number", "region", "region_areas", "region_involved", "region_index")
     table = Table(
         tuple(map(text, keys)),
-        tuple(_region_row(each) for each in known.regions),
+        tuple(_region_row(each, text) for each in known.regions),
         frozenset({0, 2, 3, 4}),
     )
-    missing = ", ".join(region.title for region in known.not_found)
-    return Section(text("regions"), sentences=(text("not_found", names=missing),) if missing else (), table=table)
+    sentences = tuple(
+        text(key, names=", ".join(text.phrase(region.title) for region in regions))
+        for key, regions in (("not_found", known.not_found), ("cut", known.cut))
+        if regions
+    )
+    return Section(text("regions"), sentences=sentences, table=table)
 
 
-def _region_row(known: RegionQuantities) -> tuple[str, ...]:
+def _region_row(known: RegionQuantities, text: ReportTexts) -> tuple[str, ...]:
     share, part = known.involved_share, known.index_percent
     return (
         str(known.region.number),
-        known.region.title,
+        text.phrase(known.region.title),
         str(known.lesions or "-"),
         "-" if not share else f"{100 * share:.1f}",
         "-" if part is None else f"{part:.2f}",
@@ -244,15 +266,17 @@ def _region_row(known: RegionQuantities) -> tuple[str, ...]:
 
 def _quality(reading: Reading, text: ReportTexts) -> Section:
     description, receipt = reading.scan.source.description, reading.receipt
-    facts = [(text("views"), " + ".join(reading.scan.views))]
+    facts = [(text("views"), " + ".join(map(text.phrase, reading.scan.views)))]
     for name, view in reading.scan.views.items():
         counts = float(description.get(f"counts_{name}") or view.counts.sum(dtype=float))
-        facts.append((text("counts", view=name), text("counts_value", counts=counts, million=counts / 1e6)))
+        facts.append(
+            (text("counts", view=text.phrase(name)), text("counts_value", counts=counts, million=counts / 1e6))
+        )
     view = next(iter(reading.scan.views.values()))
     (rows, columns), (down, across) = view.shape, view.spacing
     facts.append((text("pixels"), text("pixels_value", rows=rows, columns=columns, down=down, across=across)))
     if reading.crop.method == "profiles":
-        facts.append((text("box"), text("box_value", what="thorax", confidence=reading.crop.confidence)))
+        facts.append((text("box"), text("box_value", what=text.phrase("thorax"), confidence=reading.crop.confidence)))
     warnings = receipt.get("warnings")
     notes = " ".join(map(str, warnings)) if isinstance(warnings, list) else ""
     facts.append((text("checks"), notes or text("no_warnings")))

@@ -9,7 +9,7 @@ from .content import Content
 __all__ = ["html_report"]
 
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{{ page.texts("language") }}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

@@ -1,12 +1,25 @@
-"""All texts of the report that are not data; a translation is another table with the same keys."""
+"""All texts of the report that are not data; a translation is another table with the same keys, and one of phrases.
+
+Phrases are words of the quantification and of the lesions that the report repeats: bones, views, the region read.
+Warnings, the model's description and the reasons why there is no index are in the language of the program.
+"""
 
 from __future__ import annotations
 
-__all__ = ["ENGLISH", "ReportTexts"]
+from collections.abc import Mapping
+
+from ...common.notice import RESEARCH_USE
+from ...quantification.anatomy import all_regions
+
+__all__ = ["ENGLISH", "PHRASES", "ReportTexts"]
 
 #: {key: text}; names in braces are replaced by values.
 ENGLISH = {
+    "language": "en",
     "title": "Planar bone scan: abnormal uptake",
+    "headline_none": "No areas of abnormal uptake in {region}.",
+    "headline_one": "1 area of abnormal uptake in {region}.",
+    "headline_many": "{count} areas of abnormal uptake in {region}.",
     "case": "Scan",
     "patient": "Patient",
     "patient_id": "Patient ID",
@@ -14,12 +27,12 @@ ENGLISH = {
     "study_date": "Date of the scan",
     "camera": "Camera",
     "read": "Region read",
-    "scan_confidence": "Probability that the scan shows abnormal uptake",
+    "scan_confidence": "Model's probability that the scan shows abnormal uptake",
     "review": "Review",
     "not_reviewed": "No physician has reviewed this reading: every area is the model's prediction.",
     "reviewed": (
         "Reviewed by a physician: {accepted} accepted, {rejected} rejected, {open} left open, {edited} edited "
-        "manually, {reclassified} classified."
+        "manually, {erased} erased, {reclassified} classified."
     ),
     "bright": "{view}, faint uptake shown",
     "dark": "{view}, hot uptake shown",
@@ -64,12 +77,14 @@ ENGLISH = {
     "region_index": "Part of the index (%)",
     "no_regions": "The model segmented no regions of the skeleton.",
     "not_found": "Not seen in either view: {names}.",
+    "cut": "Cut by the edge of the field, so that their involved share is that of the visible part: {names}.",
     "index": "Planar bone scan index",
     "index_note": "Areas that a physician rejected or classified as benign, and areas outside bone, are not included.",
     "burden": "Areas included",
     "burden_value": "{lesions}, together {area:.1f} cm2",
     "uptake": "Their share of all counts, {view}",
     "index_value": "{value:.2f} % of the skeleton's mass (weights: {table}).",
+    "weights": "{name}, version {version}",
     "index_none": "Not computable: {reason} {remedy}",
     "quality": "Technical quality",
     "views": "Views",
@@ -105,13 +120,32 @@ ENGLISH = {
 }
 
 
+#: All phrases.
+PHRASES = (
+    RESEARCH_USE,
+    *(region.title for region in all_regions().values()),
+    *("anterior", "posterior", "both", "faint anterior", "faint posterior", "faint both"),
+    *("anterior, faint posterior", "posterior, faint anterior"),
+    *("the thorax box", "the manually placed box", "the whole field", "the box", "thorax"),
+)
+
+
 class ReportTexts:
     """The report's texts in one language."""
 
-    def __init__(self, table: dict[str, str] | None = None) -> None:
-        """Use a translation; keys that it lacks are in English."""
-        self._table = {**ENGLISH, **(table or {})}
+    def __init__(self, table: Mapping[str, str] | None = None, phrases: Mapping[str, str] | None = None) -> None:
+        """Use a translation; what it lacks is in English.
+
+        Args:
+            table: {key of ENGLISH: text}.
+            phrases: {phrase of PHRASES: its translation}.
+        """
+        self._table, self._phrases = {**ENGLISH, **(table or {})}, dict(phrases or {})
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text of a key with its values filled in."""
         return self._table[key].format(**values)
+
+    def phrase(self, english: str) -> str:
+        """Return the translation of a phrase."""
+        return self._phrases.get(english, english)

@@ -15,8 +15,10 @@ from SpectBoneMetSegLib.export.report.content import content_of, with_patient
 from SpectBoneMetSegLib.export.report.html import html_report
 from SpectBoneMetSegLib.export.report.pdf import pdf_report
 from SpectBoneMetSegLib.export.report.pictures import _body_rows
-from SpectBoneMetSegLib.export.report.texts import ENGLISH, ReportTexts
+from SpectBoneMetSegLib.export.report.texts import ENGLISH, PHRASES, ReportTexts
+from SpectBoneMetSegLib.quantification.anatomy import all_regions
 from SpectBoneMetSegLib.quantification.quantify import quantify
+from SpectBoneMetSegLib.quantification.results import RegionQuantities
 
 
 def content(reading, **further):
@@ -196,6 +198,32 @@ def test_all_words_are_in_one_table_that_can_be_translated(a_reading):
     for key in ("title", "areas", "quality", "about", "confirmation", "accepted", "physician_drew"):
         assert f"#{key}#" in page
         assert ENGLISH[key] not in re.sub(r"#\w+#", "", page)
+
+
+def test_words_of_bones_views_and_region_are_translated_too(a_reading):
+    texts = ReportTexts({"language": "fr"}, {phrase: f"[{phrase}]" for phrase in PHRASES})
+    shown = content(a_reading, texts=texts)
+    assert shown.headline == "3 areas of abnormal uptake in [the thorax box]."
+    assert shown.notice == f"[{RESEARCH_USE}]"
+    assert '<html lang="fr">' in html_report(shown)
+    areas = next(section for section in shown.sections if section.heading == ENGLISH["areas"])
+    assert all(row[2].startswith("[") for row in areas.table.rows)
+
+
+def test_bones_that_the_field_cuts_are_named_where_their_shares_are(a_reading):
+    known = quantify(a_reading)
+    femurs = tuple(region for region in all_regions().values() if region.name == "femur")
+    seen = RegionQuantities(femurs[0], {}, {}, {}, 0, 0.1, 0.1, 8.9, None)
+    shown = content_of(a_reading, dataclasses.replace(known, regions=(seen,), cut=femurs))
+    section = next(each for each in shown.sections if each.heading == ENGLISH["regions"])
+    assert any(line.startswith("Cut by the edge") and "left femur, right femur" in line for line in section.sentences)
+
+
+def test_areas_that_were_erased_are_in_the_report(a_reading):
+    erased = dataclasses.replace(a_reading, receipt={**a_reading.receipt, "erased": 2})
+    facts = dict(content(erased).facts)
+    assert "2 erased" in facts[ENGLISH["review"]]
+    assert "Reviewed by a physician" in facts[ENGLISH["review"]]
 
 
 def fields(text):
