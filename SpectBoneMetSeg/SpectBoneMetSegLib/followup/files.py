@@ -20,17 +20,17 @@ from ..common.files import replace_folder, temporary_path
 from ..common.jsonable import to_jsonable
 from ..common.notice import RESEARCH_USE
 from ..common.safe_text import safe_rows
+from ..quantification.as_dict import review_dict
 from .results import Comparison, TimePoint
 
 __all__ = ["COMPARISON_COLUMNS", "FILES", "PAGE", "comparison_dict", "copy_comparison", "save_comparison"]
 
 PAGE = "comparison.html"
 FILES = {"comparison.json", "comparison.csv", PAGE}
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "2.0"
 COMPARISON_COLUMNS = (
     *("lesion", "bone", "scan", "study_date", "change", "IDs_in_scan", "area_cm2", "uptake_in_mean_bone_counts"),
-    "centroid_R_mm",
-    "centroid_S_mm",
+    *("centroid_R_mm", "centroid_S_mm", "decision", "decided_by"),
 )
 
 
@@ -111,6 +111,8 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
                         "scan": time.name,
                         "change": point.change,
                         "ids": list(point.lesions),
+                        "decisions": [time.quantification.lesion(each).decision for each in point.lesions],
+                        "decided_by": [time.quantification.lesion(each).decided_by for each in point.lesions],
                         "area_cm2": point.area_mm2 / 100,
                         "uptake_in_mean_bone_counts": point.uptake_per_mean,
                     }
@@ -129,7 +131,7 @@ def _scan(time: TimePoint) -> dict[str, Any]:
         "study_date": time.date,
         "study_instance_uid": receipt.get("study_instance_uid"),
         "model": receipt.get("model"),
-        "review": found.review.state,
+        "review": review_dict(found.review),
         "lesions": found.burden.lesions,
         "lesion_area_cm2": found.burden.area_mm2 / 100,
         "bone_scan_index_percent": found.index.percent,
@@ -151,12 +153,15 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
                 "IDs_in_scan": " ".join(map(str, point.lesions)),
             }
             if point.lesions:
+                lesions = [time.quantification.lesion(each) for each in point.lesions]
                 right, superior = point.positions.mean(0).tolist()
                 row |= {
                     "area_cm2": f"{point.area_mm2 / 100:.6g}",
                     "uptake_in_mean_bone_counts": f"{point.uptake_per_mean:.6g}",
                     "centroid_R_mm": f"{right:.6g}",
                     "centroid_S_mm": f"{superior:.6g}",
+                    "decision": " ".join(each.decision for each in lesions),
+                    "decided_by": " ".join(each.decided_by for each in lesions),
                 }
             rows.append(row)
     return rows

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 
 from ..common.dates import format_date
 from ..common.notice import RESEARCH_USE
+from ..quantification.results import ReviewState
 from .picture import COLORS, inline, render_scan
-from .results import Change, Comparison, TimePoint
+from .results import Change, Comparison, TimePoint, TrackPoint
 
 __all__ = ["render_page"]
 
@@ -37,8 +39,8 @@ td.number, th.number { text-align: right; } .key { display: inline-block; margin
 """
 #: Size and margins of a plot in units of its SVG.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 52, 18, 26, 34
-#: Distance from the axes to the first and the last point.
-INSET = 34
+#: Distance from the axes to the first and the last point, and smallest distance between two dates below a plot.
+INSET, DATE = 34, 58
 
 
 def render_page(comparison: Comparison) -> str:
@@ -81,8 +83,35 @@ def _summary(comparison: Comparison) -> str:
     for one, two, step in zip(comparison.times, comparison.times[1:], comparison.steps, strict=False):
         counted = ", ".join(f"{value} {name}" for name, value in step.__dict__.items())
         parts.append(f"{escape(_title(one))} to {escape(_title(two))}: {counted}.")
-    reviews = ", ".join(f"{escape(time.name)} {time.quantification.review.state}" for time in comparison.times)
+    reviews = "; ".join(f"{escape(time.name)} {_review(time.quantification.review)}" for time in comparison.times)
     return "<br>".join([*parts, f'<span class="faint">Review: {reviews}.</span>'])
+
+
+def _review(review: ReviewState) -> str:
+    """Return whether a physician reviewed a scan, and the decisions."""
+    if review.state == "not reviewed":
+        return "not reviewed by a physician: every area is the model's prediction"
+    numbers = [
+        f"{getattr(review, name)} {text}"
+        for name, text in (("accepted", "accepted"), ("rejected", "rejected"), ("open", "left open"))
+    ]
+    changed = [
+        f"{getattr(review, name)} {text}"
+        for name, text in (("edited", "edited"), ("erased", "erased"), ("reclassified", "classified"))
+        if getattr(review, name)
+    ]
+    return f"{review.state} by a physician ({', '.join(numbers + changed)})"
+
+
+def _decided(time: TimePoint, point: TrackPoint) -> str:
+    """Return what a physician decided on the areas of a lesion; "" where only the model did."""
+    lesions = [time.quantification.lesion(each) for each in point.lesions]
+    texts = [
+        "edited" if each.decision == "open" and each.edited else each.classification or each.decision
+        for each in lesions
+        if each.decided_by == "physician"
+    ]
+    return f'<br><span class="faint">{", ".join(dict.fromkeys(texts))} by a physician</span>' if texts else ""
 
 
 def _warnings(comparison: Comparison) -> str:
@@ -93,7 +122,7 @@ def _warnings(comparison: Comparison) -> str:
 def _indices(times: Sequence[TimePoint]) -> str:
     """Return the reasons of scans without a bone scan index."""
     lines = [
-        f"{escape(time.name)}: no planar bone scan index. {escape(time.quantification.index.reason)} "
+        f"{escape(time.name)}: planar bone scan index not computable. {escape(time.quantification.index.reason)} "
         f"{escape(time.quantification.index.remedy)}"
         for time in times
         if time.quantification.index.percent is None
@@ -117,12 +146,12 @@ def _table(comparison: Comparison) -> str:
     rows = []
     for track in comparison.tracks:
         cells = ""
-        for point in track.points:
+        for time, point in zip(comparison.times, track.points, strict=True):
             area, uptake = (
                 (f"{point.area_mm2 / 100:.1f}", f"{point.uptake_per_mean:.0f}") if point.lesions else ("", "")
             )
             cells += (
-                f'<td style="color: rgb{COLORS[point.change]}">{CHANGE_TEXTS[point.change]}</td>'
+                f'<td style="color: rgb{COLORS[point.change]}">{CHANGE_TEXTS[point.change]}{_decided(time, point)}</td>'
                 f'<td class="number">{area}</td><td class="number">{uptake}</td>'
             )
         rows.append(f'<tr><td class="number">{track.number}</td><td>{escape(track.bone or "-")}</td>{cells}</tr>')
@@ -138,12 +167,16 @@ def _axis_end(largest: float) -> float:
 
 
 def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]) -> str:
-    """Return a plot over time as SVG; a scan without a value has no point."""
+    """Return a plot over time as SVG, in proportion to the days between the scans; a scan without a value has no point.
+
+    A date that would overlap the date before it is left out.
+    """
     known = [value for value in values if value is not None]
     top = _axis_end(max(known, default=0.0))
-    first, step = LEFT + INSET, (WIDTH - LEFT - RIGHT - 2 * INSET) / max(len(times) - 1, 1)
+    width = WIDTH - LEFT - RIGHT - 2 * INSET
+    places = [LEFT + INSET + width * part for part in _parts([time.date for time in times])]
     points = [
-        (first + number * step, HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), value)
+        (places[number], HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM), value)
         for number, value in enumerate(values)
         if value is not None
     ]
@@ -154,9 +187,9 @@ def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]
         for x, y, value in points
     )
     days = "".join(
-        f'<text x="{first + number * step:.1f}" y="{HEIGHT - 12}" text-anchor="middle">'
-        f"{escape(_day(time, number))}</text>"
-        for number, time in enumerate(times)
+        f'<text x="{places[number]:.1f}" y="{HEIGHT - 12}" text-anchor="middle">'
+        f"{escape(_day(times[number], number))}</text>"
+        for number in _apart(places)
     )
     missing = "" if points else f'<text x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle">not computable</text>'
     return (
@@ -168,6 +201,27 @@ def _plot(title: str, times: Sequence[TimePoint], values: Sequence[float | None]
         f'<text x="{LEFT - 6}" y="{TOP + 8}" text-anchor="end">{top:g}</text>'
         f'<polyline points="{line}" fill="none" stroke="#005cb9" stroke-width="1.5"/>{dots}{days}{missing}</svg>'
     )
+
+
+def _parts(dates: Sequence[str]) -> list[float]:
+    """Return the place 0..1 of every scan on the axis of time; evenly spaced if a date is missing or all are one day.
+
+    Args:
+        dates: YYYYMMDD, in order; "" if unknown.
+    """
+    if all(dates) and dates[0] != dates[-1]:
+        days = [datetime.strptime(date, "%Y%m%d").toordinal() for date in dates]
+        return [(day - days[0]) / (days[-1] - days[0]) for day in days]
+    return [number / max(len(dates) - 1, 1) for number in range(len(dates))]
+
+
+def _apart(places: Sequence[float]) -> list[int]:
+    """Return the indices of places that are at least DATE apart; the last one is among them."""
+    kept: list[int] = []
+    for number in reversed(range(len(places))):
+        if not kept or places[kept[-1]] - places[number] >= DATE:
+            kept.append(number)
+    return kept[::-1]
 
 
 def _day(time: TimePoint, number: int) -> str:

@@ -115,13 +115,13 @@ def showBurdens(table: Widget, burdens: Sequence[Burden]) -> None:
         (_("Scan"), _("Its case")),
         (_("Areas"), _("Lesions included: on bone, and neither rejected nor benign")),
         (_("cm²"), _("Total area of the lesions included")),
-        (_("Index %"), _("Planar bone scan index; empty where it cannot be computed")),
+        (_("Index %"), _("Planar bone scan index; where it is not computable, the tooltip says why and what to do")),
         (_("Review"), _("Whether a physician decided on the areas")),
     ]
     prepareTable(table, titles)
     table.setRowCount(len(burdens))
     for place, burden in enumerate(burdens):
-        index = "" if burden.index_percent is None else f"{burden.index_percent:.2f}"
+        index = _("not computable") if burden.index_percent is None else f"{burden.index_percent:.2f}"
         texts = (
             format_date(burden.date) or "-",
             burden.name,

@@ -57,6 +57,35 @@ def test_table_and_json_agree(a_folder):
     assert [scan["bone_scan_index_percent"] > 0 for scan in reported["scans"]] == [True, True]
 
 
+def test_who_decided_is_on_the_page_in_the_table_and_in_the_json(tmp_path):
+    one = dated(make_body((*FEMUR, BOTH)), "20240101", "first")
+    two = dated(make_body((*FEMUR, BOTH), (*SPINE, BOTH)), "20240701", "second")
+    accepted = dataclasses.replace(one.lesions[0], decision="accepted", classification="malignant")
+    rejected = dataclasses.replace(accepted, id=2, decision="rejected", classification="")
+    one = dataclasses.replace(one, lesions=(accepted,), rejected=(rejected,))
+    save_comparison(compare([one, two]), tmp_path / "out")
+    reported = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
+    first, second = (scan["review"] for scan in reported["scans"])
+    assert (first["state"], first["decided_by"], first["accepted_lesions"], first["rejected_lesions"]) == (
+        *("reviewed", "physician"),
+        *(1, 1),
+    )
+    assert (second["state"], second["decided_by"]) == ("not reviewed", "model")
+    femur = next(lesion for lesion in reported["lesions"] if "femur" in lesion["bone"])
+    assert [(point["decisions"], point["decided_by"]) for point in femur["scans"]] == [
+        (["accepted"], ["physician"]),
+        (["open"], ["model"]),
+    ]
+    with (tmp_path / "out" / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["bone"], row["scan"]): row for row in csv.DictReader(file)}
+    assert rows[femur["bone"], "first"]["decided_by"] == "physician"
+    assert rows[femur["bone"], "second"]["decision"] == "open"
+    page = (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+    assert "first reviewed by a physician (1 accepted, 1 rejected, 0 left open, 1 classified)" in page
+    assert "second not reviewed by a physician" in page
+    assert "malignant by a physician" in page
+
+
 def test_a_folder_with_something_else_is_left_unchanged(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     readings = [dated(make_body(), "20240101", "a"), dated(make_body(), "20240701", "b")]
