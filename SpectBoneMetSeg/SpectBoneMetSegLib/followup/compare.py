@@ -20,7 +20,7 @@ from ..lesions.results import Reading
 from ..quantification.anatomy import all_regions
 from ..quantification.quantify import quantify
 from ..scan.planar import ViewName
-from .comparison_warnings import comparison_warnings
+from .comparison_warnings import comparison_warnings, decision_warnings
 from .limits import REPEATABILITY, Repeatability
 from .registration import Registration, pixel_positions, register
 from .results import Change, Comparison, Step, TimePoint, Track, TrackPoint
@@ -76,7 +76,8 @@ def compare(readings: Sequence[Reading], limits: Repeatability = REPEATABILITY) 
     )
     numbered = tuple(Track(number, *each) for number, each in enumerate(tracks, start=1))
     steps = tuple(_step(numbered, number) for number in range(1, len(times)))
-    return Comparison(tuple(times), numbered, steps, limits, tuple(maps), comparison_warnings(times, maps))
+    warnings = (*comparison_warnings(times, maps), *decision_warnings(times, numbered, maps))
+    return Comparison(tuple(times), numbered, steps, limits, tuple(maps), warnings)
 
 
 def _date(reading: Reading) -> str:

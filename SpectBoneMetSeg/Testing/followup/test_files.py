@@ -86,6 +86,34 @@ def test_who_decided_is_on_the_page_in_the_table_and_in_the_json(tmp_path):
     assert "malignant by a physician" in page
 
 
+@pytest.mark.parametrize(("excluded", "change"), [("later", "gone"), ("earlier", "new")])
+@pytest.mark.parametrize("decision", ["rejected", "benign"])
+def test_a_lesion_that_is_gone_or_new_by_a_physicians_decision_says_so(excluded, change, decision):
+    whole = make_body((*FEMUR, BOTH))
+    if decision == "benign":
+        lesions = (dataclasses.replace(whole.lesions[0], classification="benign"),)
+        without = dataclasses.replace(whole, lesions=lesions)
+    else:
+        without = dataclasses.replace(
+            make_body(), rejected=(dataclasses.replace(whole.lesions[0], decision="rejected"),)
+        )
+    pair = (whole, without) if excluded == "later" else (without, whole)
+    found = compare([dated(pair[0], "20240101", "earlier"), dated(pair[1], "20240701", "later")])
+    assert [track.points[1].change for track in found.tracks] == [change]
+    words = "rejected" if decision == "rejected" else "classified as benign"
+    expected = f"Lesion 1 counts as {change} in later: a physician {words} the area there in {excluded}."
+    assert expected in found.warnings
+    again = compare([dated(whole, "20240101", "earlier"), dated(make_body(), "20240701", "later")])
+    assert not any("physician" in warning for warning in again.warnings)
+
+
+def test_areas_that_were_erased_in_a_scan_are_a_warning():
+    later = dated(make_body(), "20240701", "later")
+    later = dataclasses.replace(later, receipt={**later.receipt, "erased": 2})
+    found = compare([dated(make_body((*FEMUR, BOTH)), "20240101", "earlier"), later])
+    assert "later: a physician erased 2 areas of the model; a lesion there counts as gone or new." in found.warnings
+
+
 def test_a_folder_with_something_else_is_left_unchanged(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     readings = [dated(make_body(), "20240101", "a"), dated(make_body(), "20240701", "b")]
