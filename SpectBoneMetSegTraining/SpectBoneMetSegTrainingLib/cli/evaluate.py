@@ -243,7 +243,7 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({reason_of(error)}); choose another --report.") from error
     if args.baselines:
-        from ..evaluation.baselines import evaluate_baselines
+        from ..evaluation.baselines.simple import evaluate_baselines
 
         figures["baselines"] = evaluate_baselines(data, cases, args.truth, region)
     return figures

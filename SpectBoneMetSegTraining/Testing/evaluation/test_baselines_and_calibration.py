@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegTrainingLib.evaluation.baselines import baselines, times_median
+from SpectBoneMetSegTrainingLib.evaluation.baselines.simple import baselines, times_median
 from SpectBoneMetSegTrainingLib.phantom.cohort import calibrate as calibrate_module
 from SpectBoneMetSegTrainingLib.phantom.cohort.calibration import compare_scan, match_line, scan_statistics
 from SpectBoneMetSegTrainingLib.phantom.scan.simulate import simulate_case

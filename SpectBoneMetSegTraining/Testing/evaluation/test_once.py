@@ -9,9 +9,9 @@ import pytest
 from SpectBoneMetSegLib.lesions import redraw
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.engines import NetworkOutput
-from SpectBoneMetSegTrainingLib.cli import evaluate
 from SpectBoneMetSegTrainingLib.dataset.opened import DataSet
-from SpectBoneMetSegTrainingLib.evaluation import predictions
+from SpectBoneMetSegTrainingLib.evaluation import case_evaluation, predictions
+from SpectBoneMetSegTrainingLib.evaluation.case_evaluation import EvaluationRequest, evaluate_each
 from SpectBoneMetSegTrainingLib.evaluation.metrics import by_view
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator, evaluate_cases
 from SpectBoneMetSegTrainingLib.evaluation.scores import score_cases
@@ -40,7 +40,7 @@ def delineations(monkeypatch):
 
 
 @pytest.mark.parametrize("confidence", [None, "some"])
-def test_evaluation_predicts_and_delineates_every_case_once(discs, tmp_path, delineations, confidence):
+def test_evaluation_predicts_and_delineates_every_case_once(discs, tmp_path, delineations, monkeypatch, confidence):
     data, shapes = DataSet(discs(tmp_path / "d", ["test"] * 3)), []
 
     def answer(inputs):
@@ -48,13 +48,13 @@ def test_evaluation_predicts_and_delineates_every_case_once(discs, tmp_path, del
         return NetworkOutput(np.full((*inputs.shape[:2], 2), 0.2, np.float32), None)
 
     card = SimpleNamespace(network=NETWORK, confidence=confidence, **vars(Delineator()))
-    cases = [f"case{number}" for number in range(3)]
-    scores, areas, skeleton = evaluate._scored(
-        data, cases, SimpleNamespace(card=card), answer, "agreed", ("thorax", "thorax")
-    )
-    assert len(scores) == len(shapes) == len(delineations) == 3
-    assert len(areas) == (3 if confidence else 0)
-    assert skeleton == []
+    monkeypatch.setattr(case_evaluation, "_load", lambda request: (data, {}, SimpleNamespace(card=card), answer))
+    request = EvaluationRequest(data.folder, tmp_path, "auto", "agreed", "thorax", "thorax")
+    results = list(evaluate_each(request, [f"case{number}" for number in range(3)]))
+    assert [one.scores.case for one in results] == ["case0", "case1", "case2"]
+    assert len(shapes) == len(delineations) == 3
+    assert [len(one.detections) for one in results] == [1 if confidence else 0] * 3
+    assert [one.confusions for one in results] == [[]] * 3
 
 
 def test_the_table_of_scores_is_that_of_the_cases_themselves():

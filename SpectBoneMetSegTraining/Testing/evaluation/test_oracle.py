@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from SpectBoneMetSegTrainingLib.evaluation.baselines import baselines
-from SpectBoneMetSegTrainingLib.evaluation.oracle import oracle
+from SpectBoneMetSegTrainingLib.evaluation.baselines.oracle import oracle
+from SpectBoneMetSegTrainingLib.evaluation.baselines.simple import baselines
 
 ROWS, COLUMNS = np.mgrid[:128, :128]
 

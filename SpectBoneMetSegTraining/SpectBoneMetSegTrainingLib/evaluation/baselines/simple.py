@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.inputs import body_mask
 
-from ..dataset.cases import Truth, load_background, load_case
-from ..dataset.opened import Data, opened
-from .metrics import Counts
+from ...dataset.cases import Truth, load_background, load_case
+from ...dataset.opened import Data, opened
+from ..metrics import Counts
+from ..predictions import count_case
 from .oracle import oracle
-from .predictions import count_case
 
 Mask = NDArray[np.bool_]
 #: Gaussian sigma in pixels.

@@ -1,0 +1,1 @@
+"""Methods to compare a model with: thresholds, Chan-Vese, and the oracle that knows the background."""
