@@ -155,8 +155,11 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def until(happened: Any, seconds: float = 20.0) -> None:
-    """Wait for something; fails where it does not happen."""
+def until(happened: Any, seconds: float = 100.0) -> None:
+    """Wait for something; fails where it does not happen.
+
+    On a busy machine pynetdicom sometimes loses a response; the sender tries again when its PATIENCE_SECONDS are over.
+    """
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen"
