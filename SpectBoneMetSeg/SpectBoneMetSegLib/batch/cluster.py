@@ -90,5 +90,5 @@ def _readable(error: BaseException) -> Exception:
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        return UserError("The workers that read it ended, one after another; check this scan separately.")
+        return UserError("The workers that had it ended, one after another; try it alone.")
     return error if isinstance(error, Exception) else RuntimeError(str(error))

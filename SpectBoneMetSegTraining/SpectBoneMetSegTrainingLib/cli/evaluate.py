@@ -214,11 +214,9 @@ def _measure(data: DataSet, model: ModelFolder, args: argparse.Namespace) -> dic
     level_region = level_region_of(data, cases, card)
     region = args.region or level_region
     patients = patients_of(data)
-    request = EvaluationRequest(
-        data.folder.absolute(), model.path.absolute(), args.device, args.truth, region, level_region
-    )
+    request = EvaluationRequest(args.device, args.truth, region, level_region)
     with scheduler_errors():
-        results = list(evaluate_each(request, cases, args.scheduler))
+        results = list(evaluate_each(data, model, request, cases, args.scheduler))
     scores = [one.scores for one in results]
     figures = by_view((one.flags, one.counts) for one in scores)
     if card.confidence is not None:

@@ -28,19 +28,15 @@ __all__ = ["CaseResult", "EvaluationRequest", "evaluate_each"]
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to evaluate; its paths must be valid on every worker.
+    """How to evaluate.
 
     Attributes:
-        data: folder of the data set.
-        model: folder of the model.
         device: as in `engines.load_engine`.
         truth: as in `predictions.predict_with_regions`.
         region: region of the body to evaluate in.
         level_region: region whose count level the model was trained with.
     """
 
-    data: Path
-    model: Path
     device: DeviceName
     truth: Truth
     region: Region
@@ -66,12 +62,14 @@ _Loaded = tuple[DataSet, dict[str, str], ModelFolder, Callable[[NDArray[np.float
 
 
 def evaluate_each(
-    request: EvaluationRequest, cases: Sequence[str], scheduler: str | None = None
+    data: DataSet, model: ModelFolder, request: EvaluationRequest, cases: Sequence[str], scheduler: str | None = None
 ) -> Iterator[CaseResult]:
     """Yield the evaluation of every case, in order.
 
     Args:
-        request: what to evaluate.
+        data: the data set; on a cluster every worker opens its folder.
+        model: the model; on a cluster every worker loads its folder.
+        request: how to evaluate.
         cases: names of the cases.
         scheduler: address of a Dask scheduler; None for this process.
 
@@ -79,25 +77,22 @@ def evaluate_each(
         UserError: a file is missing or unreadable; no scheduler, or no worker.
     """
     if scheduler is not None:
-        yield from parallel_map(partial(_on_worker, request), cases, scheduler)
+        folders = data.folder.absolute(), model.path.absolute()
+        yield from parallel_map(partial(_on_worker, *folders, request), cases, scheduler)
         return
-    loaded = _load(request)
+    loaded = data, patients_of(data), model, load_engine(model, "auto", request.device).predict_all
     yield from (_evaluate(loaded, request, case) for case in cases)
 
 
-def _load(request: EvaluationRequest, threads: int = 0) -> _Loaded:
-    data, model = DataSet(request.data), read_model(request.model)
-    return data, patients_of(data), model, load_engine(model, "auto", request.device, threads).predict_all
-
-
 @lru_cache(maxsize=1)
-def _kept(request: EvaluationRequest) -> _Loaded:
+def _kept(data: Path, model: Path, device: DeviceName) -> _Loaded:
     """Load once per worker process; a worker has one thread."""
-    return _load(request, threads=1)
+    files, found = DataSet(data), read_model(model)
+    return files, patients_of(files), found, load_engine(found, "auto", device, 1).predict_all
 
 
-def _on_worker(request: EvaluationRequest, case: str) -> CaseResult:
-    return _evaluate(_kept(request), request, case)
+def _on_worker(data: Path, model: Path, request: EvaluationRequest, case: str) -> CaseResult:
+    return _evaluate(_kept(data, model, request.device), request, case)
 
 
 def _evaluate(loaded: _Loaded, request: EvaluationRequest, case: str) -> CaseResult:

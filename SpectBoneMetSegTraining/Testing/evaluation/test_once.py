@@ -48,9 +48,9 @@ def test_evaluation_predicts_and_delineates_every_case_once(discs, tmp_path, del
         return NetworkOutput(np.full((*inputs.shape[:2], 2), 0.2, np.float32), None)
 
     card = SimpleNamespace(network=NETWORK, confidence=confidence, **vars(Delineator()))
-    monkeypatch.setattr(case_evaluation, "_load", lambda request: (data, {}, SimpleNamespace(card=card), answer))
-    request = EvaluationRequest(data.folder, tmp_path, "auto", "agreed", "thorax", "thorax")
-    results = list(evaluate_each(request, [f"case{number}" for number in range(3)]))
+    monkeypatch.setattr(case_evaluation, "load_engine", lambda *_: SimpleNamespace(predict_all=answer))
+    request, cases = EvaluationRequest("auto", "agreed", "thorax", "thorax"), [f"case{number}" for number in range(3)]
+    results = list(evaluate_each(data, SimpleNamespace(card=card), request, cases))
     assert [one.scores.case for one in results] == ["case0", "case1", "case2"]
     assert len(shapes) == len(delineations) == 3
     assert [len(one.detections) for one in results] == [1 if confidence else 0] * 3
