@@ -26,7 +26,8 @@ from .lesions.redraw import reading_at
 from .lesions.results import Reading
 from .loading.options import REGIONS, Box, Options, Region
 from .model.appearance import appearance_warnings
-from .model.inputs import network_inputs, view_scales
+from .model.config import BODY_LEVEL
+from .model.inputs import network_inputs, smoothed, view_scales
 from .scan.aggregation import aggregate
 from .scan.boxes import Intervals, cut, paste
 from .scan.planar import PlanarView, ViewName, WholeBodyScan, mirror, same_grid
@@ -176,14 +177,23 @@ class Reader:
             crop, (rows, columns) = find_region(aggregated, work, thorax, options, scan.case)
         with clock.step("prepare"):
             views = _views_on(scan, work)
-            notes = appearance_warnings(views, work.spacing[0], self.model.card.appearance, scan.case)
+            network = self.model.card.network
+            # Filtering a whole view takes milliseconds: appearance and level share it.
+            smooth: dict[str, Map] = {name: smoothed(counts) for name, counts in views.items()}
+            notes = appearance_warnings(views, work.spacing[0], self.model.card.appearance, scan.case, smooth)
             scan = replace(scan, warnings=(*scan.warnings, *notes))
             boxes = {name: cut(counts, rows, columns) for name, counts in views.items()}
-            network = self.model.card.network
             # The count levels are always those of the region that the model was trained on.
             trained = whole_field(work.shape) if self.model.card.trained_region == "whole-body" else thorax
             levels = {name: cut(counts, trained.rows, trained.columns) for name, counts in views.items()}
-            scales = view_scales(levels.get("anterior"), levels.get("posterior"), network.scaling, network.inputs)
+            same = trained.method == "whole-body" and network.scaling.smoothing_pixels == BODY_LEVEL.smoothing_pixels
+            scales = view_scales(
+                levels.get("anterior"),
+                levels.get("posterior"),
+                network.scaling,
+                network.inputs,
+                smooth if same else None,
+            )
             inputs = network_inputs(
                 boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales
             )

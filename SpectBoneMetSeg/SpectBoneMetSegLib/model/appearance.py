@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..scan.bodies import find_bodies
 from ..scan.planar import ViewName
 from .config import BODY_LEVEL
-from .inputs import body_mask
+from .inputs import body_mask, smoothed
 
 __all__ = ["APPEARANCE", "AppearanceProfile", "appearance_profile", "appearance_warnings", "measure_appearance"]
 
@@ -113,17 +113,21 @@ class AppearanceProfile:
         return AppearanceProfile(ranges, _plain(mean), tuple(map(_plain, pooled)), views, max(self.limit, other.limit))
 
 
-def measure_appearance(counts: NDArray[np.float32], spacing: float) -> dict[str, float]:
+def measure_appearance(
+    counts: NDArray[np.float32], spacing: float, smooth: NDArray[np.float32] | None = None
+) -> dict[str, float]:
     """Measure the features of APPEARANCE of a whole-body view; empty for one without a body.
 
     Args:
         counts: (rows, columns) counts.
         spacing: pixel edge in mm, about the same in both directions.
+        smooth: `inputs.smoothed` counts; None computes them.
     """
     from scipy.ndimage import gaussian_filter
 
     image = np.maximum(np.asarray(counts, np.float32), 0)
-    smooth = gaussian_filter(image, BODY_LEVEL.smoothing_pixels)
+    if smooth is None:
+        smooth = smoothed(image)
     body = body_mask(smooth)
     extents = find_bodies(image)
     if not body.any() or not extents:
@@ -173,7 +177,11 @@ def appearance_profile(scans: Iterable[Mapping[str, float]]) -> AppearanceProfil
 
 
 def appearance_warnings(
-    views: Mapping[ViewName, NDArray[np.float32]], spacing: float, profile: AppearanceProfile, case: str
+    views: Mapping[ViewName, NDArray[np.float32]],
+    spacing: float,
+    profile: AppearanceProfile,
+    case: str,
+    smooth: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> list[str]:
     """Return a warning for every view unlike the training set.
 
@@ -182,10 +190,11 @@ def appearance_warnings(
         spacing: pixel edge in mm.
         profile: of the model's card; no warnings if it is unknown.
         case: name for messages.
+        smooth: {view: `inputs.smoothed` counts} of views that are known already.
     """
     messages = []
     for name, counts in views.items() if profile.ranges else ():
-        found = measure_appearance(counts, spacing)
+        found = measure_appearance(counts, spacing, (smooth or {}).get(name))
         unusual = _unusual(found, profile) if found else ""
         if unusual:
             messages.append(

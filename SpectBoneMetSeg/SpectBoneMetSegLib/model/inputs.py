@@ -19,6 +19,18 @@ from .config import BODY_LEVEL, InputName, InputScaling, NetworkConfig, pooling_
 PREPROCESSING_VERSION = 1
 
 
+def smoothed(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> NDArray[np.float32]:
+    """Return the (rows, columns) image in which body and level are measured.
+
+    Args:
+        counts: (rows, columns) counts; negative ones count as zero.
+        scaling: gives the width of the Gaussian filter.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(np.maximum(np.asarray(counts, np.float32), 0), scaling.smoothing_pixels))
+
+
 def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
     """Return the level of the body in an image, in counts per pixel, by which `normalise_counts` divides.
 
@@ -32,9 +44,11 @@ def body_scale(counts: ArrayLike, scaling: InputScaling = BODY_LEVEL) -> float:
     Returns:
         The level, always above zero; 1 for an image without counts.
     """
-    from scipy.ndimage import gaussian_filter
+    return _scale_of(smoothed(counts, scaling), scaling)
 
-    smooth = gaussian_filter(np.maximum(np.asarray(counts, dtype=np.float32), 0), scaling.smoothing_pixels)
+
+def _scale_of(smooth: NDArray[np.float32], scaling: InputScaling) -> float:
+    """Return the level of the body in a smoothed image."""
     body = body_mask(smooth, scaling)
     return scaling.level_factor * float(np.percentile(smooth[body], scaling.level_percentile)) if body.any() else 1.0
 
@@ -123,13 +137,25 @@ def view_scales(
     posterior_mirrored: ArrayLike | None,
     scaling: InputScaling,
     inputs: tuple[InputName, ...] = ("anterior", "posterior", "aggregate"),
+    smooth: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> dict[str, float]:
     """Return the body level of every channel for the views that exist.
 
-    Arguments and errors as in `network_inputs`; `inputs` are the channels to measure.
+    Arguments and errors as in `network_inputs`.
+
+    Args:
+        anterior: as in `network_inputs`.
+        posterior_mirrored: as in `network_inputs`.
+        scaling: scaling of the network.
+        inputs: the channels to measure.
+        smooth: `smoothed` views that are known already.
     """
-    views = _views(anterior, posterior_mirrored)
-    return {name: body_scale(view, scaling) for name, view in views.items() if name in inputs}
+    known, views = smooth or {}, _views(anterior, posterior_mirrored)
+    return {
+        name: _scale_of(known[name], scaling) if name in known else body_scale(view, scaling)
+        for name, view in views.items()
+        if name in inputs
+    }
 
 
 def _views(anterior: ArrayLike | None, posterior_mirrored: ArrayLike | None) -> dict[str, NDArray[np.float32]]:

@@ -61,33 +61,40 @@ def bones_of(reading: Reading, near: Mapping[ViewName, Numbers] | None = None) -
     if not reading.regions:
         return Bones({}, {})
     masks = {name: reading.view_masks[name] for name in reading.regions}
-    known = nearest_regions_of(reading.scan, reading.regions) if near is None else near
+    known = nearest_regions_of(reading.scan, reading.regions, masks) if near is None else near
     under = {name: np.where(ids > 0, known[name], 0).astype(np.uint8) for name, ids in masks.items()}
     union = lesion_ids(reading)
     both = bones_together(reading.scan, union, masks, reading.regions, under)
     return Bones({name: shares_of(numbers, masks[name]) for name, numbers in under.items()}, shares_of(both, union))
 
 
-def nearest_regions_of(scan: WholeBodyScan, regions: Mapping[ViewName, Numbers]) -> dict[ViewName, Numbers]:
+def nearest_regions_of(
+    scan: WholeBodyScan, regions: Mapping[ViewName, Numbers], wanted: Mapping[ViewName, Ids] | None = None
+) -> dict[ViewName, Numbers]:
     """Return `nearest_regions` of every view.
 
     Args:
         scan: gives the pixel spacing.
         regions: per view (rows, columns) region numbers on its own grid.
+        wanted: per view (rows, columns) an array that is 0 where the region does not matter.
     """
-    return {name: nearest_regions(numbers, scan.views[name].spacing) for name, numbers in regions.items()}
+    places = wanted or {}
+    return {
+        name: nearest_regions(numbers, scan.views[name].spacing, places.get(name)) for name, numbers in regions.items()
+    }
 
 
-def nearest_regions(regions: Numbers, spacing: tuple[float, float]) -> Numbers:
+def nearest_regions(regions: Numbers, spacing: tuple[float, float], wanted: Ids | None = None) -> Numbers:
     """Return the (rows, columns) region of every pixel: its own, else the nearest within REACH_MM, else 0.
 
     Args:
         regions: (rows, columns) region numbers.
         spacing: (row, column) mm.
+        wanted: (rows, columns) an array that is 0 where only a pixel's own region matters, which saves time.
     """
     from scipy import ndimage
 
-    window = smallest_window(regions > 0)
+    window = smallest_window(regions > 0 if wanted is None else wanted)
     if window is None:
         return regions
     down, across = (int(REACH_MM / edge) + 1 for edge in spacing)

@@ -35,6 +35,18 @@ def test_pixels_next_to_the_bone_count_for_the_nearest_one_within_reach(body):
     assert (found[10, reach:] == 0).all()
 
 
+def test_regions_of_some_pixels_are_the_same_as_those_of_all():
+    random = np.random.default_rng(3)
+    regions = np.where(random.random((90, 70)) < 0.02, random.integers(1, 26, (90, 70)), 0).astype(np.uint8)
+    for _ in range(20):
+        ids = np.zeros(regions.shape, np.uint16)
+        row, column = random.integers(0, 80), random.integers(0, 60)
+        ids[row : row + 10, column : column + 10] = 1
+        every, some = (nearest_regions(regions, (2.3, 2.3), wanted) for wanted in (None, ids))
+        assert (every[ids > 0] == some[ids > 0]).all()
+        assert (every[ids > 0] > 0).any()
+
+
 def test_where_views_show_different_bones_the_one_that_takes_up_more_counts(body):
     place = (50, 56), (48, 52)
     assert bones_of(body((*place, {"anterior": 90.0, "posterior": 30.0}))) == {"sternum": 1.0}
