@@ -187,13 +187,8 @@ class Reader:
             trained = whole_field(work.shape) if self.model.card.trained_region == "whole-body" else thorax
             levels = {name: cut(counts, trained.rows, trained.columns) for name, counts in views.items()}
             same = trained.method == "whole-body" and network.scaling.smoothing_pixels == BODY_LEVEL.smoothing_pixels
-            scales = view_scales(
-                levels.get("anterior"),
-                levels.get("posterior"),
-                network.scaling,
-                network.inputs,
-                smooth if same else None,
-            )
+            first, second = levels.get("anterior"), levels.get("posterior")
+            scales = view_scales(first, second, network.scaling, network.inputs, smooth if same else None)
             inputs = network_inputs(
                 boxes.get("anterior"), boxes.get("posterior"), network.inputs, network.scaling, scales
             )

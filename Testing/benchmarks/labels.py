@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from labelled_patients import labelled_patients
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, read_model
 from SpectBoneMetSegTrainingLib.common.progress import counter
@@ -29,7 +30,6 @@ from SpectBoneMetSegTrainingLib.dataset.cases import (
     FOLDERS,
     cases_of,
     finish_dataset,
-    patients_with_lesions,
     records_of,
 )
 from SpectBoneMetSegTrainingLib.dataset.files import write_json
@@ -99,12 +99,7 @@ def budget_set(args: argparse.Namespace, count: int, kind: str) -> Path:
         return folder
     source = args.data / "train"
     records = [record for record in records_of(source) if record["split"] == "train"]
-    patients = sorted({record["patient"] for record in records})
-    order = [patients[index] for index in np.random.default_rng(args.seed).permutation(len(patients))]
-    with_lesions = patients_with_lesions(source, records)
-    # At least half of the labelled patients have lesions.
-    first = [name for name in order if name in with_lesions][: -(-count // 2)]
-    chosen = set(first + [name for name in order if name not in first][: count - len(first)])
+    chosen = set(labelled_patients(source, count, args.seed))
     others = [record for record in records if record["patient"] not in chosen]
     for record in records:
         if record["patient"] in chosen:

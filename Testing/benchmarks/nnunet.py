@@ -16,11 +16,11 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
+from labelled_patients import labelled_patients
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model
 from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
-from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case, patients_with_lesions, records_of
+from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case, records_of
 from SpectBoneMetSegTrainingLib.evaluation.predictions import (
     Delineator,
     Prediction,
@@ -96,11 +96,7 @@ def budget(data: Path, count: int | None, seed: int) -> TrainingCases:
     if count is None:
         return TrainingCases(*training_and_validation(data), [])
     records = [record for record in records_of(data) if record["split"] == "train"]
-    patients = sorted({record["patient"] for record in records})
-    order = [patients[index] for index in np.random.default_rng(seed).permutation(len(patients))]
-    with_lesions = patients_with_lesions(data, records)
-    first = [name for name in order if name in with_lesions][: -(-count // 2)]
-    chosen = first + [name for name in order if name not in first][: count - len(first)]
+    chosen = labelled_patients(data, count, seed)
     held_out = set(chosen[::5])
     cases = [(record["case"], record["patient"]) for record in records if record["patient"] in set(chosen)]
     return TrainingCases(
