@@ -28,9 +28,7 @@ def test_the_steps_of_all_trainings_count_and_the_planned_time_is_shown_until_it
     folder.mkdir()
     reporter = Reporter(folder, 1, replace(spec(), minutes=10.0))
     monkeypatch.setattr(reporter, "_request", lambda: "run")
-    plan = AdaptationPlan(
-        ((0,), (1,)), steps=40, validate_every=10, minutes=10.0, patients=12, region_reason="The whole body is trained."
-    )
+    plan = AdaptationPlan(((0,), (1,)), steps=40, minutes=10.0, patients=12, region_reason="The whole body is trained.")
     of_training = reporter.planned(plan)
     reported = read_status(folder)
     assert (reported.steps, reported.seconds_left) == (120, 600.0)

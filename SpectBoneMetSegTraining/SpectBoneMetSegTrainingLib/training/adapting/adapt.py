@@ -1,6 +1,6 @@
 """Adapt a parent model to the data set of a hospital: cross-validation, final training, verdict.
 
-    RUN/plan.json  parent.npz  fold-0/ ... (run folders with looks/*.npz)  all-<steps>/
+    RUN/plan.json  parent.npz  fold-0/ ... (run folders with mixed/<share>.npz)  all/
 
 An interrupted adaptation can be resumed at any moment: the plan is stored, and every training resumes.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.locks import exclusive_access
@@ -33,14 +33,14 @@ from ..outcome.operating_point import MINIMUM_AREA_MM2, tune_at
 from ..outcome.parent_comparison import comparison_with
 from ..outcome.promotion import COMPARISON
 from ..outcome.training_scans import TRAINING_SCANS, training_scans
-from ..run_folder import validations_of
 from ..setup.cases import training_and_validation, training_cases
 from ..setup.config import TrainingConfig
-from ..setup.fine_tuning import model_reference
+from ..setup.fine_tuning import model_reference, start_weights
 from ..timing import training_times
 from ..trainer import StepProgress, train
-from .choice import AdaptationComparison, best_step, chosen_point, compare_adapted, gains, shrink_towards_parent
-from .folds import ValidationRecorder, parent_predictions, stored_predictions
+from .choice import AdaptationComparison, best_share, chosen_point, compare_adapted, gains, shrink_towards_parent
+from .folds import mixed_predictions, parent_predictions, stored_predictions
+from .mixing import SHARES, mixed
 from .plan import AdaptationPlan, AdaptationTimes, base_config, labelled_patients, make_plan, region_to_train
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ __all__ = ["AdaptationRequest", "Adapted", "adapt", "plan_for"]
 
 PLAN, PARENT, TIMING = "plan.json", "parent.npz", "timing"
 HOW = (
-    "cross-validation: every labelled patient was predicted by a model that was not trained on them, with thresholds "
-    "chosen on other patients; the parent model with its own thresholds"
+    "cross-validation: every labelled patient was predicted by a model that was not trained on them, with mixture and "
+    "thresholds chosen on other patients; the parent model with its own thresholds"
 )
 
 
@@ -93,10 +93,10 @@ class Adapted:
         parent: the parent model.
         comparison: paired comparison of both.
         limits: operating point of the adapted model.
-        steps: gradient steps of the final training.
+        share: share of the trained weights in the model, see `mixing`.
         per_case: (case, DSC of the parent, DSC of the adapted model) from the greatest gain to the greatest loss.
         held_out_limits: {case: operating point of its cross-validated prediction}.
-        paths: files of the cross-validated predictions.
+        paths: files of the cross-validated predictions, each of the mixture that other patients chose.
         config: options of the trainings.
         plan: plan of the trainings.
     """
@@ -105,7 +105,7 @@ class Adapted:
     parent: ModelFolder
     comparison: AdaptationComparison
     limits: Delineator
-    steps: int
+    share: float
     per_case: list[tuple[str, float, float]]
     held_out_limits: dict[str, Delineator]
     paths: list[Path]
@@ -193,7 +193,7 @@ def adapt(
     config: TrainingConfig,
     progress: Callable[[int, int], StepProgress] | None = None,
 ) -> Adapted:
-    """Train the folds, choose steps and operating point, compare with the parent, train on all, and write the model.
+    """Train the folds, choose mixture and operating point, compare with the parent, train on all, write the model.
 
     Args:
         request: the request.
@@ -219,8 +219,8 @@ class _Adaptation:
         progress: Callable[[int, int], StepProgress] | None,
     ) -> None:
         self.request, self.plan, self.progress = request, plan, progress
-        self.config = replace(config, steps=plan.steps, validate_every=plan.validate_every)
-        self.parent = find_model(config.start)
+        self.config = replace(config, steps=plan.steps)
+        self.parent, self.parent_weights = find_model(config.start), start_weights(config)
         self.patients = patients_of(request.data)
         self.points = operating_points(MINIMUM_AREA_MM2, "lesions")
         self.runs = [request.run / f"fold-{number}" for number in range(len(plan.groups))]
@@ -228,79 +228,70 @@ class _Adaptation:
     def run(self) -> Adapted:
         """Run the whole adaptation."""
         networks = [self._fold(number) for number in range(len(self.plan.groups))]
-        held_out = sorted(case for group in self.plan.groups for case in self._held_out(group))
+        groups = [self._held_out(group) for group in self.plan.groups]
+        held_out = sorted(case for group in groups for case in group)
         parent_predictions(self.parent, self.request.data, held_out, self.request.run / PARENT, self.config.region)
-        steps, table = self._steps()
-        paths = self._paths(steps)
-        limits, held_out_limits = self._limits(table), self._held_out_limits(table)
+        files = {share: [run / "mixed" / f"{share}.npz" for run in self.runs] for share in SHARES}
+        tables = {share: dict(counts_at(self._predictions(paths), self.points)) for share, paths in files.items()}
+        share, limits = self._choice(tables, held_out)
+        paths: list[Path] = []
+        held_out_limits: dict[str, Delineator] = {}
+        for number, group in enumerate(groups):
+            others = [case for case in held_out if case not in group]
+            own = self._choice(tables, others)[0] if others else share
+            paths.append(files[own][number])
+            held_out_limits |= self._held_out_limits(tables[own], group, others)
         new = self._scores(paths, held_out_limits)
         old = self._scores([self.request.run / PARENT], {})
         comparison = compare_adapted(old, new)
-        network, run, final = self._final(networks, steps)
-        model = self._write(network, run, final, limits, paths, comparison)
+        network, run, final = self._final(networks)
+        network.set_weights(mixed(self.parent_weights, network.get_weights(), share))
+        model = self._write(network, run, final, limits, share, paths, comparison)
         changes = gains(old, new)
         return Adapted(
-            model, self.parent, comparison, limits, steps, changes, held_out_limits, paths, self.config, self.plan
+            model, self.parent, comparison, limits, share, changes, held_out_limits, paths, self.config, self.plan
         )
 
     def _held_out(self, group: Sequence[int]) -> list[str]:
         return training_and_validation(self.request.data, group)[1]
 
     def _fold(self, number: int) -> keras.Model:
-        """Train one fold, and record the predictions of its held-out patients at every validation."""
+        """Train one fold, and predict its held-out patients with every mixture."""
         group, run = self.plan.groups[number], self.runs[number]
         config = replace(self.config, validation_folds=group)
-        recorder = ValidationRecorder(run / "looks", self._held_out(group))
-        return train(self.request.data, run, config, self._progress(number), on_validation=recorder)
+        network = train(self.request.data, run, config, self._progress(number))
+        cases = self._held_out(group)
+        for share in SHARES:
+            path = run / "mixed" / f"{share}.npz"
+            mixed_predictions(network, self.parent_weights, share, self.request.data, cases, path, config)
+        return network
 
     def _progress(self, number: int) -> StepProgress | None:
         return self.progress(number, self.plan.runs) if self.progress else None
 
-    def _paths(self, step: int) -> list[Path]:
-        """Return the files of the held-out predictions at a validation step."""
-        return [run / "looks" / f"{step}.npz" for run in self.runs]
-
-    def _steps(self) -> tuple[int, dict[str, list[Counts]]]:
-        """Return the best validation step over all folds, and {case: counts at every operating point} at that step."""
-        if len(self.runs) == 1:
-            # There is no final training: the step is the one of this training's best weights.
-            steps = [int(max(validations_of(self.runs[0]), key=lambda row: row["dice"])["step"])]
-        else:
-            # Validations without any lesion were not recorded.
-            planned = range(self.plan.validate_every, self.plan.steps + 1, self.plan.validate_every)
-            steps = [step for step in planned if all(path.exists() for path in self._paths(step))]
-        tables = {step: dict(counts_at(self._predictions(self._paths(step)), self.points)) for step in steps}
-        best = best_step(tables, self.points)
-        return best, tables[best]
-
     def _predictions(self, paths: Sequence[Path]):  # type: ignore[no-untyped-def]
         return stored_predictions(paths, self.request.data, self.config.network, self.config.region)
 
-    def _limits(self, table: dict[str, Any]) -> Delineator:
-        """Return the operating point chosen on all held-out patients, shrunk towards the parent's."""
-        chosen = chosen_point(table, list(table), self.points)[0]
-        return shrink_towards_parent(chosen, self.parent.card, self._count(table))
+    def _choice(self, tables: dict[float, dict[str, list[Counts]]], cases: Sequence[str]) -> tuple[float, Delineator]:
+        """Return the best mixture on some cases and its operating point, shrunk towards the parent's."""
+        share = best_share(tables, cases, self.points)
+        return share, self._limits(tables[share], cases)
 
-    def _count(self, cases: Sequence[str] | dict[str, Any]) -> int:
-        return len({self.patients[case] for case in cases})
+    def _limits(self, table: dict[str, list[Counts]], cases: Sequence[str]) -> Delineator:
+        chosen = chosen_point(table, cases, self.points)[0]
+        return shrink_towards_parent(chosen, self.parent.card, len({self.patients[case] for case in cases}))
 
-    def _held_out_limits(self, table: dict[str, Any]) -> dict[str, Delineator]:
-        """Return {case: operating point chosen by patients of other folds, or by the other half of a single fold}."""
-        groups = [self._held_out(group) for group in self.plan.groups]
-        if len(groups) == 1:
-            names = sorted({self.patients[case] for case in groups[0]})
-            groups = [[case for case in groups[0] if names.index(self.patients[case]) % 2 == half] for half in (0, 1)]
+    def _held_out_limits(
+        self, table: dict[str, list[Counts]], group: Sequence[str], others: Sequence[str]
+    ) -> dict[str, Delineator]:
+        """Return {case of a fold: operating point chosen by the others, or by the other half of a single fold}."""
+        if others:
+            return dict.fromkeys(group, self._limits(table, others))
+        names = sorted({self.patients[case] for case in group})
+        halves = [[case for case in group if names.index(self.patients[case]) % 2 == half] for half in (0, 1)]
         result: dict[str, Delineator] = {}
-        for group in groups:
-            others = [case for case in table if case not in group]
-            limits = (
-                shrink_towards_parent(
-                    chosen_point(table, others, self.points)[0], self.parent.card, self._count(others)
-                )
-                if others
-                else Delineator.of(self.parent.card)
-            )
-            result |= dict.fromkeys(group, limits)
+        for own, other in zip(halves, reversed(halves), strict=True):
+            result |= dict.fromkeys(own, self._limits(table, other) if other else Delineator.of(self.parent.card))
         return result
 
     def _scores(self, paths: Sequence[Path], limits: dict[str, Delineator]) -> list[CaseScores]:
@@ -311,12 +302,11 @@ class _Adaptation:
             found += score_cases([prediction], limits.get(prediction[0].case, default), self.patients)
         return without_flags(found)
 
-    def _final(self, networks: Sequence[keras.Model], steps: int) -> tuple[keras.Model, Path, TrainingConfig]:
-        """Train on all labelled patients for the chosen number of steps; with a single training, return that one."""
+    def _final(self, networks: Sequence[keras.Model]) -> tuple[keras.Model, Path, TrainingConfig]:
+        """Train on all labelled patients; with a single training, return that one."""
         if len(self.plan.groups) == 1:
-            return networks[0], self.runs[0], replace(self.config, validation_folds=self.plan.groups[0], steps=steps)
-        config = replace(self.config, validation_folds=(), steps=steps, validate_every=0)
-        run = self.request.run / f"all-{steps}"
+            return networks[0], self.runs[0], replace(self.config, validation_folds=self.plan.groups[0])
+        config, run = replace(self.config, validation_folds=()), self.request.run / "all"
         return train(self.request.data, run, config, self._progress(len(self.plan.groups))), run, config
 
     def _write(
@@ -325,6 +315,7 @@ class _Adaptation:
         run: Path,
         config: TrainingConfig,
         limits: Delineator,
+        share: float,
         paths: Sequence[Path],
         comparison: AdaptationComparison,
     ) -> ModelFolder:
@@ -349,6 +340,7 @@ class _Adaptation:
                     **training_record(run, config, cases),
                     "method": f"adapted, {config.method}",
                     "plan": self.plan.to_dict(),
+                    "share_of_trained_weights": share,
                     TRAINING_SCANS: training_scans(request.data, cases, config),
                     **sources,
                 },

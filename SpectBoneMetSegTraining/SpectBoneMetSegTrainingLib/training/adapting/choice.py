@@ -1,7 +1,7 @@
-"""Choices on held-out patients: number of steps, operating point, and the verdict against the parent model.
+"""Choices on held-out patients: mixture, operating point, and the verdict against the parent model.
 
 Thresholds chosen on few patients are unreliable, so they are shrunk towards the parent's, which many patients chose.
-In the comparison with the parent model, the thresholds of every patient were chosen by other patients.
+In the comparison with the parent model, mixture and thresholds of every patient were chosen by other patients.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..outcome.promotion import MINIMUM_PATIENTS, Verdict
 
 __all__ = [
     "AdaptationComparison",
-    "best_step",
+    "best_share",
     "chosen_point",
     "compare_adapted",
     "dice_of",
@@ -31,7 +31,7 @@ __all__ = [
 Table = Mapping[str, Sequence[Counts]]
 
 #: The parent's operating point has the weight of this many patients.
-PARENT_WEIGHT = 5.0
+PARENT_WEIGHT = 20.0
 #: Non-inferiority margin of DSC and lesion F1.
 TOLERANCE = 0.01
 #: Figures reported for both models, by their names in `report.figures`, and their labels.
@@ -98,9 +98,9 @@ def chosen_point(table: Table, cases: Sequence[str], points: Sequence[Delineator
     return best_point(points, totals, "lesions")
 
 
-def best_step(tables: Mapping[int, Table], points: Sequence[Delineator]) -> int:
-    """Return the step with the best held-out figures; of equal ones the earliest (early stopping)."""
-    return max(sorted(tables), key=lambda step: chosen_point(tables[step], list(tables[step]), points)[1])
+def best_share(tables: Mapping[float, Table], cases: Sequence[str], points: Sequence[Delineator]) -> float:
+    """Return the share of the trained weights with the best figures on some cases; of equal ones the smallest."""
+    return max(sorted(tables), key=lambda share: chosen_point(tables[share], cases, points)[1])
 
 
 def shrink_towards_parent(chosen: Delineator, parent: ModelCard, patients: int) -> Delineator:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +14,49 @@ from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import ModelFolder
 
 from ...common.files import write_npz
-from ...dataset.cases import LabelledCrop, load_case
+from ...dataset.cases import load_case
 from ...dataset.opened import Data
-from ...evaluation.predictions import Prediction, level_region_of, predict_cases, union_of
-from ..validation import CasePredictor
+from ...evaluation.predictions import Prediction, inputs_of, level_region_of, predict_cases, union_of
+from ..setup.config import TrainingConfig
+from ..validation import single_image_predictor
+from .mixing import Weights, mixed
 
-__all__ = ["ValidationRecorder", "parent_predictions", "stored_predictions"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["mixed_predictions", "parent_predictions", "stored_predictions"]
 
 Maps = dict[str, NDArray[np.float16]]
 
 
-class ValidationRecorder:
-    """Store the predictions of the held-out patients at every validation (a `trainer.ValidationCallback`)."""
+def mixed_predictions(
+    network: keras.Model,
+    parent: Weights,
+    share: float,
+    data: Data,
+    cases: Sequence[str],
+    path: Path,
+    config: TrainingConfig,
+) -> None:
+    """Predict cases with a mixture of a trained network and its parent, and store the result, unless it exists.
 
-    def __init__(self, folder: Path, cases: Sequence[str]) -> None:
-        self._folder, self._cases = folder, cases
-
-    def __call__(self, step: int, dice: float, predict: CasePredictor, load: Callable[[str], LabelledCrop]) -> None:
-        """Write FOLDER/<step>.npz, as a whole or not at all."""
-        maps = {case: predict(load(case)).astype(np.float16) for case in self._cases}
-        write_npz(self._folder / f"{step}.npz", maps)
+    Args:
+        network: the trained network; its weights stay as they are.
+        parent: weights of the parent model.
+        share: share of the trained weights, see `mixing.mixed`.
+        data: data set.
+        cases: names of the cases.
+        path: file to write, as a whole or not at all.
+        config: options of the training.
+    """
+    if path.exists():
+        return
+    trained = network.get_weights()
+    network.set_weights(mixed(parent, trained, share))
+    predict = single_image_predictor(network, config.network)
+    crops = (load_case(data, case, region=config.region) for case in cases)
+    write_npz(path, {crop.case: predict(inputs_of(crop, config.network)).astype(np.float16) for crop in crops})
+    network.set_weights(trained)
 
 
 def stored_predictions(

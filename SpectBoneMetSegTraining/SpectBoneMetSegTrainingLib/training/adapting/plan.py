@@ -17,6 +17,7 @@ from ...dataset.opened import Data, opened
 from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
+from .mixing import SHARES
 
 __all__ = [
     "AdaptationPlan",
@@ -32,16 +33,14 @@ __all__ = [
 MINIMUM_LABELLED_PATIENTS = 4
 #: Limits of the steps of one training: fewer have no effect, more overfit to few labels.
 MINIMUM_STEPS, MAXIMUM_STEPS = 40, 600
-#: Number of validations on the held-out patients per training.
-VALIDATIONS = 4
 #: The end (comparison with the parent model, calibration, report) takes about as long as so many evaluations.
 FINAL_EVALUATIONS = 3
 #: Reason for the thorax if it was inferred from the outlines.
 FEW_OUTSIDE_THORAX = "Only the thorax is trained: hardly any outline lies outside it."
 #: Side of a patch in pixels, patches per step.
 PATCH, BATCH = 128, 8
-#: Keys in plan.json and in model cards, where they differ from the attribute.
-KEYS = {"validate_every": "look_every", "region_reason": "taught"}
+#: Keys in plan.json and in model cards, where they differ from the attribute; older plans have further ones.
+KEYS = {"region_reason": "taught"}
 #: Share of the labelled patches that come from the store of simulated patients, if there is one.
 STORE_SHARE = 0.3
 
@@ -54,7 +53,7 @@ class AdaptationTimes:
         spent: before the first training: scans gathered, these times measured.
         start: of a training until the end of its first step.
         step: of a further step.
-        prediction: of a held-out case during training.
+        prediction: of a held-out case.
         evaluation: of a case's prediction at all operating points.
     """
 
@@ -71,8 +70,8 @@ class AdaptationTimes:
             runs: number of trainings.
             cases: number of held-out cases, over all folds.
         """
-        evaluations = VALIDATIONS + FINAL_EVALUATIONS
-        return self.spent + runs * self.start + cases * (VALIDATIONS * self.prediction + evaluations * self.evaluation)
+        evaluations = len(SHARES) + FINAL_EVALUATIONS
+        return self.spent + runs * self.start + cases * (len(SHARES) * self.prediction + evaluations * self.evaluation)
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ class AdaptationPlan:
     Attributes:
         groups: groups of folds of the data set that are held out together; a single group means no final training.
         steps: gradient steps of each training.
-        validate_every: steps between two validations.
         minutes: estimated time of the whole adaptation.
         patients: number of labelled patients.
         region: region that is trained; None in plans of an earlier version.
@@ -91,7 +89,6 @@ class AdaptationPlan:
 
     groups: tuple[tuple[int, ...], ...]
     steps: int
-    validate_every: int
     minutes: float
     patients: int
     region: Region | None = None
@@ -122,7 +119,7 @@ class AdaptationPlan:
     def from_dict(cls, values: dict[str, Any]) -> AdaptationPlan:
         """Return the plan from the values of `to_dict`."""
         names = {key: name for name, key in KEYS.items()}
-        plain = {names.get(key, key): value for key, value in values.items()}
+        plain = {names.get(key, key): value for key, value in values.items() if key != "look_every"}
         return cls(**{**plain, "groups": tuple(tuple(group) for group in values["groups"])})
 
 
@@ -157,6 +154,7 @@ def base_config(
         region=region,
         operating_point="lesions",
         by_instance=True,
+        validate_every=0,
         patience=0,
         store=None if store is None else str(store.resolve()),
         store_share=STORE_SHARE,
@@ -271,11 +269,9 @@ def make_plan(
         # All other folds are used for training.
         groups = ((groups[0][0],),)
     wanted = steps or min(max(int(_steps_that_fit(data, groups, minutes, measured)), MINIMUM_STEPS), MAXIMUM_STEPS)
-    every = max(1, wanted // VALIDATIONS)
-    whole = every * (wanted // every)
     runs = trainings_of(groups)
-    total = (measured.other(runs, _held_out(data, groups)) + runs * whole * measured.step) / 60
-    return AdaptationPlan(groups, whole, every, total, patients, region, region_reason)
+    total = (measured.other(runs, _held_out(data, groups)) + runs * wanted * measured.step) / 60
+    return AdaptationPlan(groups, wanted, total, patients, region, region_reason)
 
 
 def trainings_of(groups: Sequence[Sequence[int]]) -> int:

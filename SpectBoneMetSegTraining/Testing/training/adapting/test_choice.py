@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from SpectBoneMetSegTrainingLib.evaluation.metrics import Counts
 from SpectBoneMetSegTrainingLib.evaluation.predictions import Delineator
-from SpectBoneMetSegTrainingLib.training.adapting.choice import AdaptationComparison, best_step, shrink_towards_parent
+from SpectBoneMetSegTrainingLib.training.adapting.choice import AdaptationComparison, best_share, shrink_towards_parent
+from SpectBoneMetSegTrainingLib.training.adapting.mixing import mixed
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import Difference
 
 PARENT = SimpleNamespace(threshold=0.5, seed_threshold=0.95)
@@ -41,18 +43,32 @@ def test_few_patients_give_no_recommendation():
     assert "too few for a verdict" in found.sentence
 
 
-def test_three_patients_cannot_move_the_thresholds_to_an_extreme_and_fifty_nearly_can():
+def test_three_patients_hardly_move_the_thresholds_and_fifty_can():
     chosen = Delineator(0.2, 0.2, 20.0)
     few, many = (shrink_towards_parent(chosen, PARENT, count) for count in (3, 50))
-    assert 0.35 < few.threshold < 0.45
-    assert few.seed_threshold > 0.6
-    assert many.threshold < 0.25
+    assert 0.4 < few.threshold < 0.5
+    assert few.seed_threshold > 0.8
+    assert many.threshold < 0.3
     assert shrink_towards_parent(chosen, PARENT, 0) == Delineator(0.5, 0.95, 20.0)
     assert few.threshold <= few.seed_threshold
 
 
-def test_the_earliest_of_the_best_steps_is_chosen():
-    good = Counts(true_positive=90, false_positive=10, false_negative=10, lesions=4, found=4, images=2)
-    bad = Counts(true_positive=60, false_positive=30, false_negative=40, lesions=4, found=2, false_alarms=3, images=2)
-    points = [Delineator(0.5, 0.5, 20.0)]
-    assert best_step({10: {"a": [bad]}, 20: {"a": [good]}, 30: {"a": [good]}}, points) == 20
+GOOD = [Counts(true_positive=90, false_positive=10, false_negative=10, lesions=4, found=4, images=2)]
+BAD = [Counts(true_positive=60, false_positive=30, false_negative=40, lesions=4, found=2, false_alarms=3, images=2)]
+POINTS = [Delineator(0.5, 0.5, 20.0)]
+
+
+def test_of_equally_good_mixtures_the_one_nearest_to_the_parent_is_chosen():
+    assert best_share({0.25: {"a": BAD}, 0.5: {"a": GOOD}, 1.0: {"a": GOOD}}, ["a"], POINTS) == 0.5
+
+
+def test_a_mixture_is_chosen_by_the_given_patients_alone():
+    tables = {0.25: {"a": GOOD, "b": BAD}, 1.0: {"a": BAD, "b": GOOD}}
+    assert best_share(tables, ["a"], POINTS) == 0.25
+    assert best_share(tables, ["b"], POINTS) == 1.0
+
+
+def test_a_mixture_lies_on_the_line_from_the_parent_to_the_trained_weights():
+    parent, trained = [np.zeros((2, 2)), np.ones(3)], [np.full((2, 2), 4.0), np.full(3, -1.0)]
+    for share, first, second in ((0.0, 0.0, 1.0), (0.25, 1.0, 0.5), (1.0, 4.0, -1.0)):
+        assert [array.tolist() for array in mixed(parent, trained, share)] == [[[first] * 2] * 2, [second] * 3]

@@ -1,0 +1,31 @@
+"""Mixtures of the weights of a parent model and of the network that was trained from it.
+
+Fine-tuning on few scans forgets some of what the parent model learnt from many. On the straight line between both sets
+of weights lie networks that keep it and have learnt from the new scans (Wortsman et al. 2022, "Robust fine-tuning of
+zero-shot models"). Held-out patients choose the point on that line, which takes the place of early stopping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+__all__ = ["SHARES", "Weights", "mixed"]
+
+Weights = Sequence[NDArray[Any]]
+
+#: Shares of the trained weights to choose from.
+SHARES = (0.25, 0.5, 0.75, 1.0)
+
+
+def mixed(parent: Weights, trained: Weights, share: float) -> list[NDArray[Any]]:
+    """Return parent + share x (trained - parent), array by array.
+
+    Args:
+        parent: weights of the parent model.
+        trained: weights of the same shapes in the same order.
+        share: 0 for the parent model, 1 for the trained network.
+    """
+    return [old + share * (new - old) for old, new in zip(parent, trained, strict=True)]
