@@ -48,17 +48,21 @@ class CropPlacement:
             layers: (layers, rows, columns) uint16 of the whole frame.
             identifiers: the IDs to keep.
         """
+        from scipy import ndimage
+
         wanted = set(identifiers)
         rows, columns = (self._coverage(axis) for axis in (0, 1))
         result = np.zeros((len(layers), len(rows), len(columns)), np.uint16)
         for number, layer in enumerate(layers):
-            for identifier in sorted(wanted & set(np.unique(layer).tolist())):
-                mask = layer == identifier
-                high, wide = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-                window = slice(high[0], high[-1] + 1), slice(wide[0], wide[-1] + 1)
-                covered = rows[:, window[0]] @ mask[window] @ columns[:, window[1]].T
+            for identifier, window in enumerate(ndimage.find_objects(layer), start=1):
+                if window is None or identifier not in wanted:
+                    continue
+                high, wide = rows[:, window[0]], columns[:, window[1]]
+                # A lesion covers a small part of a whole body.
+                down, across = _covered(high), _covered(wide)
+                covered = high[down] @ (layer[window] == identifier) @ wide[across].T
                 # The tolerance makes pixels that are covered by exactly half independent of rounding.
-                result[number][covered > 0.5 + 1e-6] = identifier
+                result[number, down, across][covered > 0.5 + 1e-6] = identifier
         return result
 
     def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -101,6 +105,12 @@ class CropPlacement:
         upper = np.minimum(edges[1:, None], sides[None, 1:])
         lower = np.maximum(edges[:-1, None], sides[None, :-1])
         return np.asarray(np.clip(upper - lower, 0, None) / spacing[axis])
+
+
+def _covered(shares: NDArray[np.float64]) -> slice:
+    """Return the range of the rows of a matrix that are not zero."""
+    found = np.flatnonzero(shares.any(1))
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
 
 
 def place_crop(frame: PlanarView, reference: Intervals) -> CropPlacement:

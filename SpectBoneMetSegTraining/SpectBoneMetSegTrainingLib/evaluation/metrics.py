@@ -146,8 +146,7 @@ def compare(mask: Mask, label: NDArray[np.uint8], instances: NDArray[np.uint16],
 
     truth = label == LESION
     valid = label != IGNORE
-    inside = [identifier for identifier in labelled if (instances == identifier).any()]
-    found = sum(bool((mask & (instances == identifier).any(0)).any()) for identifier in inside)
+    inside, found = labelled & _identifiers(instances), labelled & _identifiers(instances[:, mask])
     parts, count = ndimage.label(mask, np.ones((3, 3)))
     touched = np.unique(parts[(label != 0) & mask])
     alarms, empty = int(count - len(touched)), not label.any()
@@ -156,9 +155,14 @@ def compare(mask: Mask, label: NDArray[np.uint8], instances: NDArray[np.uint16],
         false_positive=int((mask & ~truth & valid).sum()),
         false_negative=int((~mask & truth).sum()),
         lesions=len(inside),
-        found=int(found),
+        found=len(found),
         false_alarms=alarms,
         images=1,
         negatives=int(empty),
         negative_alarms=alarms if empty else 0,
     )
+
+
+def _identifiers(instances: NDArray[np.uint16]) -> set[int]:
+    """Return the lesion IDs in an array; not `np.unique`, which sorts it."""
+    return set(np.flatnonzero(np.bincount(instances.ravel())).tolist())
