@@ -64,8 +64,8 @@ class AdaptCommand:
         silence_libraries()
         choose_backend()
         require("adapt", "onnx")
-        if not 1 <= args.folds <= 5 or not args.minutes > 0 or (args.steps is not None and args.steps < 4):
-            raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 4.")
+        if not 1 <= args.folds <= 5 or not args.minutes > 0 or (args.steps is not None and args.steps < 1):
+            raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 1.")
         from ..dataset.opened import opened
         from ..phantom.store.crops import PatientStore
         from ..training.adapting.adapt import AdaptationRequest, adapt, plan_for

@@ -83,12 +83,21 @@ def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
 
 
 def test_with_none_of_the_trained_weights_the_model_is_the_parent(discs, parent, small, tmp_path, monkeypatch):
-    monkeypatch.setattr(adapt_module, "SHARES", (0.0,))
+    monkeypatch.setattr(adapt_module, "HALF", 0.0)
     data, output = discs(tmp_path / "d", ["train"] * 6), tmp_path / "mine"
     command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(output)]
     assert main([*command, "--steps", "4", "--folds", "1"], FURTHER) == 0
     for own, old in zip(*(load_network(find_model(path)).get_weights() for path in (output, parent)), strict=True):
         np.testing.assert_array_equal(own, old)
+
+
+def test_a_flagged_case_is_predicted_but_chooses_nothing(discs, parent, small, tmp_path):
+    data, output = discs(tmp_path / "d", ["train"] * 6), tmp_path / "mine"
+    path = data / "instances" / "case0.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "flags": ["photopenic"]}))
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(output), "--steps", "2"]
+    assert main([*command, "--folds", "2"], FURTHER) == 0
+    assert comparison_of(find_model(output)).patients == 5
 
 
 def test_too_few_patients_are_refused_with_what_helps(discs, parent, tmp_path, capsys):

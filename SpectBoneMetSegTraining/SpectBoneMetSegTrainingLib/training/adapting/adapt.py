@@ -40,7 +40,7 @@ from ..timing import training_times
 from ..trainer import StepProgress, train
 from .choice import AdaptationComparison, best_share, chosen_point, compare_adapted, gains, shrink_towards_parent
 from .folds import mixed_predictions, parent_predictions, stored_predictions
-from .mixing import SHARES, mixed
+from .mixing import HALF, SHARES, mixed
 from .plan import AdaptationPlan, AdaptationTimes, base_config, labelled_patients, make_plan, region_to_train
 
 if TYPE_CHECKING:
@@ -223,6 +223,8 @@ class _Adaptation:
         self.parent, self.parent_weights = find_model(config.start), start_weights(config)
         self.patients = patients_of(request.data)
         self.points = operating_points(MINIMUM_AREA_MM2, "lesions")
+        # The few patients of a single fold would choose by chance, and nobody would be left to compare with the parent.
+        self.shares = SHARES if len(plan.groups) > 1 else (HALF,)
         self.runs = [request.run / f"fold-{number}" for number in range(len(plan.groups))]
 
     def run(self) -> Adapted:
@@ -231,13 +233,14 @@ class _Adaptation:
         groups = [self._held_out(group) for group in self.plan.groups]
         held_out = sorted(case for group in groups for case in group)
         parent_predictions(self.parent, self.request.data, held_out, self.request.run / PARENT, self.config.region)
-        files = {share: [run / "mixed" / f"{share}.npz" for run in self.runs] for share in SHARES}
+        files = {share: [run / "mixed" / f"{share}.npz" for run in self.runs] for share in self.shares}
         tables = {share: dict(counts_at(self._predictions(paths), self.points)) for share, paths in files.items()}
-        share, limits = self._choice(tables, held_out)
+        counted = list(tables[self.shares[0]])
+        share, limits = self._choice(tables, counted)
         paths: list[Path] = []
         held_out_limits: dict[str, Delineator] = {}
         for number, group in enumerate(groups):
-            others = [case for case in held_out if case not in group]
+            others = [case for case in counted if case not in group]
             own = self._choice(tables, others)[0] if others else share
             paths.append(files[own][number])
             held_out_limits |= self._held_out_limits(tables[own], group, others)
@@ -261,7 +264,7 @@ class _Adaptation:
         config = replace(self.config, validation_folds=group)
         network = train(self.request.data, run, config, self._progress(number))
         cases = self._held_out(group)
-        for share in SHARES:
+        for share in self.shares:
             path = run / "mixed" / f"{share}.npz"
             mixed_predictions(network, self.parent_weights, share, self.request.data, cases, path, config)
         return network
@@ -290,8 +293,9 @@ class _Adaptation:
         names = sorted({self.patients[case] for case in group})
         halves = [[case for case in group if names.index(self.patients[case]) % 2 == half] for half in (0, 1)]
         result: dict[str, Delineator] = {}
-        for own, other in zip(halves, reversed(halves), strict=True):
-            result |= dict.fromkeys(own, self._limits(table, other) if other else Delineator.of(self.parent.card))
+        for half in halves:
+            other = [case for case in table if case not in half]
+            result |= dict.fromkeys(half, self._limits(table, other) if other else Delineator.of(self.parent.card))
         return result
 
     def _scores(self, paths: Sequence[Path], limits: dict[str, Delineator]) -> list[CaseScores]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["SHARES", "Weights", "mixed"]
+__all__ = ["HALF", "SHARES", "Weights", "mixed"]
 
 Weights = Sequence[NDArray[Any]]
 
-#: Shares of the trained weights to choose from.
-SHARES = (0.25, 0.5, 0.75, 1.0)
+#: Shares of the trained weights to choose from, and the one where there is no choice.
+SHARES, HALF = (0.25, 0.5, 0.75, 1.0), 0.5
 
 
 def mixed(parent: Weights, trained: Weights, share: float) -> list[NDArray[Any]]:

@@ -57,13 +57,13 @@ def _verdict(adapted: Adapted) -> str:
 
 def _what_was_done(adapted: Adapted) -> str:
     parent, limits = Delineator.of(adapted.parent.card), adapted.limits
+    chosen = ", which was best on the held-out patients" if len(adapted.plan.groups) > 1 else ""
     return (
         f"<p>Parent model: <b>{escape(adapted.parent.card.name)}</b>. {escape(adapted.plan.sentence.capitalize())} The "
-        f"weights of the adapted model are {adapted.share:.0%} of the way from the parent model's to the trained ones, "
-        "which was best on the held-out patients. A pixel belongs to an area from a probability of "
-        f"{limits.threshold:.2f} on (parent: {parent.threshold:.2f}); an area needs a maximum of "
-        f"{limits.seed_threshold:.2f} (parent: {parent.seed_threshold:.2f}). With few patients these thresholds stay "
-        "close to those of the parent model.</p>"
+        f"weights of the adapted model are {adapted.share:.0%} of the way from the parent model's to the trained ones"
+        f"{chosen}. A pixel belongs to an area from a probability of {limits.threshold:.2f} on (parent: "
+        f"{parent.threshold:.2f}); an area needs a maximum of {limits.seed_threshold:.2f} (parent: "
+        f"{parent.seed_threshold:.2f}). With few patients these thresholds stay close to those of the parent model.</p>"
         "<p>Cross-validation: every patient was predicted by a model that was not trained on them, with mixture and "
         "thresholds chosen on other patients. The <b>lower end</b> of the interval decides: the worst value that is "
         "plausible.</p>"
