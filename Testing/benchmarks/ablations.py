@@ -71,7 +71,7 @@ CHANGES = {
     "no regions": Change(options=("--no-regions",)),
     "level of the body": Change(options=("--level", "body")),
     "patches of 128 pixels, four times as many": Change(options=("--patch", "128", "--batch", "32")),
-    "data set instead of composed scans": Change(options=("--store-share", "0")),
+    "data set instead of composed scans": Change(without=("--store", "--store-share")),
 }
 
 
@@ -134,21 +134,27 @@ def train_and_score(args: argparse.Namespace, name: str) -> None:
     model = args.output / "models" / name.replace(" ", "-").replace(",", "").replace("/", "-")
     if not (model / "card.json").exists():
         apply(change)
-        given = ["--data", str(args.data), "--store", str(args.store), "--store-share", "1", "--output", str(model)]
-        given += ["--region", "whole-body", "--architecture", "reader", "--level", "soft-tissue", "--by-instance"]
-        given += [
-            "--channels",
-            args.channels,
-            "--operating-point",
-            "lesions",
-            "--patch",
-            "256",
-            "--batch",
-            str(args.batch),
-        ]
-        given += ["--steps", str(args.steps), "--validate-every", "0", "--patience", "0", "--precision", args.precision]
-        given = [one for one in given if one not in change.without]
-        if command(["train", *given, *change.options]):
+        given = {
+            "--data": args.data,
+            "--store": args.store,
+            "--store-share": 1,
+            "--output": model,
+            "--region": "whole-body",
+            "--architecture": "reader",
+            "--level": "soft-tissue",
+            "--by-instance": None,
+            "--channels": args.channels,
+            "--operating-point": "lesions",
+            "--patch": 256,
+            "--batch": args.batch,
+            "--steps": args.steps,
+            "--validate-every": 0,
+            "--patience": 0,
+            "--precision": args.precision,
+        }
+        kept = {name: value for name, value in given.items() if name not in change.without}
+        words = [word for pair in kept.items() for word in map(str, pair) if word != "None"]
+        if command(["train", *words, *change.options]):
             raise SystemExit(f"The training {name!r} failed.")
     for test in args.test:
         score(read_model(model), test, result_path(args.output, name, test), args.cases)

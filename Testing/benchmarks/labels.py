@@ -21,11 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from labelled_patients import labelled_patients
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import ModelFolder, find_model, read_model
 from SpectBoneMetSegTrainingLib.common.progress import counter
-from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
+from SpectBoneMetSegTrainingLib.dataset.budgets import labelled_patients, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import (
     FOLDERS,
     cases_of,

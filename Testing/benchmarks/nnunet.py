@@ -16,10 +16,9 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from labelled_patients import labelled_patients
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model
-from SpectBoneMetSegTrainingLib.dataset.budgets import patients_of
+from SpectBoneMetSegTrainingLib.dataset.budgets import labelled_patients, patients_of
 from SpectBoneMetSegTrainingLib.dataset.cases import cases_of, load_case, records_of
 from SpectBoneMetSegTrainingLib.evaluation.predictions import (
     Delineator,

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
 
+from .cases import patients_with_lesions, records_of
 from .files import read_json
 from .opened import Data, opened
 
@@ -109,6 +110,16 @@ def _with_a_lesion(names: list[str], wanted: int, with_lesions: set[str]) -> lis
     if not first or with_lesions & set(first) or len(others) < 2:
         return first
     return [name for name in first if name != first[-1]] + others[:1]
+
+
+def labelled_patients(data: Data, count: int, seed: int) -> list[str]:
+    """Draw `count` training patients for a benchmark, first those with lesions, who are at least half of them."""
+    records = [record for record in records_of(data) if record["split"] == "train"]
+    patients = sorted({record["patient"] for record in records})
+    order = [patients[index] for index in np.random.default_rng(seed).permutation(len(patients))]
+    with_lesions = patients_with_lesions(data, records)
+    first = [name for name in order if name in with_lesions][: -(-count // 2)]
+    return first + [name for name in order if name not in first][: count - len(first)]
 
 
 def draw_subsets(patients: Mapping[str, str], labelled_share: float, seed: int) -> PaperSubsets:

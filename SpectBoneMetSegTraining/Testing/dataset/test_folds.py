@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget
+from SpectBoneMetSegTrainingLib.dataset import budgets
+from SpectBoneMetSegTrainingLib.dataset.budgets import draw_budget, labelled_patients
 from SpectBoneMetSegTrainingLib.dataset.cases import (
     cases_of,
     finish_dataset,
     read_json,
+    records_of,
     write_json,
 )
 from SpectBoneMetSegTrainingLib.dataset.folds import extend_split, split_by_patient
@@ -121,3 +123,15 @@ def test_known_patients_stay_and_new_ones_even_the_folds_out():
     held = [len({more[case] for case in fold["val"]}) for fold in extended]
     assert max(held) - min(held) <= 1
     assert extend_split(extended, more, 3) == (extended, {})
+
+
+def test_half_of_the_labelled_patients_of_a_benchmark_have_lesions(discs, tmp_path, monkeypatch):
+    data = discs(tmp_path / "d", ["train"] * 8)
+    patients = sorted({record["patient"] for record in records_of(data)})
+    rare = set(patients[:3])
+    monkeypatch.setattr(budgets, "patients_with_lesions", lambda _data, _records: rare)
+    for seed in range(5):
+        chosen = labelled_patients(data, 5, seed)
+        assert len(set(chosen)) == 5
+        assert rare <= set(chosen), "three of eight have lesions, and three of five are needed"
+    assert labelled_patients(data, 5, 4) == chosen, "the same for the same seed"
