@@ -155,3 +155,15 @@ def test_a_run_started_on_other_patients_is_not_resumed(discs, adapted, small, t
     command = [grown if argument == str(adapted.data) else argument for argument in adapted.command]
     assert main(command, FURTHER) == 1
     assert "has other labelled patients" in capsys.readouterr().err
+
+
+def test_a_run_of_an_earlier_version_is_not_resumed(discs, parent, small, tmp_path, capsys):
+    data, output = discs(tmp_path / "d", ["train"] * 6), tmp_path / "mine"
+    plan = tmp_path / "mine-adapt" / "plan.json"
+    plan.parent.mkdir()
+    old = {"groups": [[0], [1]], "steps": 40, "look_every": 10, "minutes": 9.0, "patients": 6, "taught": ""}
+    plan.write_text(json.dumps(old))
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(output)]
+    assert main(command, FURTHER) == 1
+    assert "started by an earlier version; remove that folder" in capsys.readouterr().err
+    assert json.loads(plan.read_text()) == old

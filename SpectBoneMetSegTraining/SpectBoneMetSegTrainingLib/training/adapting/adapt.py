@@ -127,12 +127,7 @@ def plan_for(request: AdaptationRequest, spent: float = 0.0) -> tuple[Adaptation
     parent = find_model(request.start)
     start = request.start or str(parent.path)
     unlabelled = bool(cases_of(request.data, "unlabelled"))
-    path = request.run / PLAN
-    earlier = (
-        AdaptationPlan.from_dict(read_json(path, remedy="restore it, or choose another output"))
-        if path.exists()
-        else None
-    )
+    earlier = _earlier_plan(request.run)
     requested = request.region or (earlier.region if earlier else None)
     region, reason = region_to_train(parent.card, request.data, requested)
     config = base_config(parent.card, start, request.data, request.store, request.seed, region, unlabelled=unlabelled)
@@ -148,8 +143,23 @@ def plan_for(request: AdaptationRequest, spent: float = 0.0) -> tuple[Adaptation
         region,
         reason,
     )
-    write_json(path, plan.to_dict())
+    write_json(request.run / PLAN, plan.to_dict())
     return plan, config
+
+
+def _earlier_plan(run: Path) -> AdaptationPlan | None:
+    """Return the stored plan of a run; None if it has none.
+
+    Raises:
+        UserError: the plan is damaged, or of a version that trained in another way.
+    """
+    path = run / PLAN
+    if not path.exists():
+        return None
+    values = read_json(path, remedy="restore it, or choose another output")
+    if "look_every" in values:
+        raise UserError(f"{run} was started by an earlier version; remove that folder to start again.")
+    return AdaptationPlan.from_dict(values)
 
 
 def _times(request: AdaptationRequest, parent: ModelFolder, config: TrainingConfig, spent: float) -> AdaptationTimes:

@@ -39,7 +39,7 @@ FINAL_EVALUATIONS = 3
 FEW_OUTSIDE_THORAX = "Only the thorax is trained: hardly any outline lies outside it."
 #: Side of a patch in pixels, patches per step.
 PATCH, BATCH = 128, 8
-#: Keys in plan.json and in model cards, where they differ from the attribute; older plans have further ones.
+#: Keys in plan.json and in model cards, where they differ from the attribute.
 KEYS = {"region_reason": "taught"}
 #: Share of the labelled patches that come from the store of simulated patients, if there is one.
 STORE_SHARE = 0.3
@@ -119,7 +119,7 @@ class AdaptationPlan:
     def from_dict(cls, values: dict[str, Any]) -> AdaptationPlan:
         """Return the plan from the values of `to_dict`."""
         names = {key: name for name, key in KEYS.items()}
-        plain = {names.get(key, key): value for key, value in values.items() if key != "look_every"}
+        plain = {names.get(key, key): value for key, value in values.items()}
         return cls(**{**plain, "groups": tuple(tuple(group) for group in values["groups"])})
 
 
