@@ -152,8 +152,10 @@ def train_and_score(args: argparse.Namespace, name: str) -> None:
             "--patience": 0,
             "--precision": args.precision,
         }
-        kept = {name: value for name, value in given.items() if name not in change.without}
-        words = [word for pair in kept.items() for word in map(str, pair) if word != "None"]
+        words: list[str] = []
+        for option, value in given.items():
+            if option not in change.without:
+                words += [option] if value is None else [option, str(value)]
         if command(["train", *words, *change.options]):
             raise SystemExit(f"The training {name!r} failed.")
     for test in args.test:

@@ -14,9 +14,8 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, load_network, verify
 from SpectBoneMetSegTrainingLib.cli import AdaptCommand
-from SpectBoneMetSegTrainingLib.training.adapting import adapt as adapt_module
+from SpectBoneMetSegTrainingLib.training.adapting import mixing
 from SpectBoneMetSegTrainingLib.training.adapting import plan as plan_module
-from SpectBoneMetSegTrainingLib.training.adapting.mixing import SHARES
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -64,7 +63,7 @@ def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
     assert "2 short trainings" in adapted.err
     assert summary["steps"] == 4
     model = find_model(adapted.output)
-    assert summary["share"] == model.card.training["share_of_trained_weights"] in SHARES
+    assert summary["share"] == model.card.training["share_of_trained_weights"] in mixing.SHARES
     verify(model)
     load_engine(model, "onnx", "cpu")
     assert model.card.parent.startswith("first 1, SHA-256 ")
@@ -83,7 +82,7 @@ def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
 
 
 def test_with_none_of_the_trained_weights_the_model_is_the_parent(discs, parent, small, tmp_path, monkeypatch):
-    monkeypatch.setattr(adapt_module, "HALF", 0.0)
+    monkeypatch.setattr(mixing, "HALF", 0.0)
     data, output = discs(tmp_path / "d", ["train"] * 6), tmp_path / "mine"
     command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(output)]
     assert main([*command, "--steps", "4", "--folds", "1"], FURTHER) == 0

@@ -40,7 +40,7 @@ from ..timing import training_times
 from ..trainer import StepProgress, train
 from .choice import AdaptationComparison, best_share, chosen_point, compare_adapted, gains, shrink_towards_parent
 from .folds import mixed_predictions, parent_predictions, stored_predictions
-from .mixing import HALF, SHARES, mixed
+from .mixing import mixed, shares_to_try
 from .plan import AdaptationPlan, AdaptationTimes, base_config, labelled_patients, make_plan, region_to_train
 
 if TYPE_CHECKING:
@@ -233,8 +233,7 @@ class _Adaptation:
         self.parent, self.parent_weights = find_model(config.start), start_weights(config)
         self.patients = patients_of(request.data)
         self.points = operating_points(MINIMUM_AREA_MM2, "lesions")
-        # The few patients of a single fold would choose by chance, and nobody would be left to compare with the parent.
-        self.shares = SHARES if len(plan.groups) > 1 else (HALF,)
+        self.shares = shares_to_try(len(plan.groups))
         self.runs = [request.run / f"fold-{number}" for number in range(len(plan.groups))]
 
     def run(self) -> Adapted:
@@ -251,9 +250,13 @@ class _Adaptation:
         held_out_limits: dict[str, Delineator] = {}
         for number, group in enumerate(groups):
             others = [case for case in counted if case not in group]
-            own = self._choice(tables, others)[0] if others else share
+            if others:
+                own, own_limits = self._choice(tables, others)
+                held_out_limits |= dict.fromkeys(group, own_limits)
+            else:
+                own = share
+                held_out_limits |= self._limits_by_halves(tables[share], group)
             paths.append(files[own][number])
-            held_out_limits |= self._held_out_limits(tables[own], group, others)
         new = self._scores(paths, held_out_limits)
         old = self._scores([self.request.run / PARENT], {})
         comparison = compare_adapted(old, new)
@@ -294,12 +297,8 @@ class _Adaptation:
         chosen = chosen_point(table, cases, self.points)[0]
         return shrink_towards_parent(chosen, self.parent.card, len({self.patients[case] for case in cases}))
 
-    def _held_out_limits(
-        self, table: dict[str, list[Counts]], group: Sequence[str], others: Sequence[str]
-    ) -> dict[str, Delineator]:
-        """Return {case of a fold: operating point chosen by the others, or by the other half of a single fold}."""
-        if others:
-            return dict.fromkeys(group, self._limits(table, others))
+    def _limits_by_halves(self, table: dict[str, list[Counts]], group: Sequence[str]) -> dict[str, Delineator]:
+        """Return {case of a single fold: operating point chosen by the other half of its patients}."""
         names = sorted({self.patients[case] for case in group})
         halves = [[case for case in group if names.index(self.patients[case]) % 2 == half] for half in (0, 1)]
         result: dict[str, Delineator] = {}

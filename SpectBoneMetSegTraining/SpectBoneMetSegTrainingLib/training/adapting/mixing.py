@@ -12,12 +12,21 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-__all__ = ["HALF", "SHARES", "Weights", "mixed"]
+__all__ = ["Weights", "mixed", "shares_to_try"]
 
 Weights = Sequence[NDArray[Any]]
 
-#: Shares of the trained weights to choose from, and the one where there is no choice.
+#: Shares of the trained weights to choose from, and the one of a single fold.
 SHARES, HALF = (0.25, 0.5, 0.75, 1.0), 0.5
+
+
+def shares_to_try(folds: int) -> tuple[float, ...]:
+    """Return the candidates; the few patients of a single fold would choose by chance, and none would be left to test.
+
+    Args:
+        folds: number of folds of the cross-validation.
+    """
+    return SHARES if folds > 1 else (HALF,)
 
 
 def mixed(parent: Weights, trained: Weights, share: float) -> list[NDArray[Any]]:

@@ -17,7 +17,7 @@ from ...dataset.opened import Data, opened
 from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
 from ..setup.presets import RATE_FINE_TUNING
-from .mixing import SHARES
+from .mixing import shares_to_try
 
 __all__ = [
     "AdaptationPlan",
@@ -67,11 +67,12 @@ class AdaptationTimes:
         """Return the seconds of everything but the gradient steps.
 
         Args:
-            runs: number of trainings.
+            runs: number of trainings; a single one has a single fold.
             cases: number of held-out cases, over all folds.
         """
-        evaluations = len(SHARES) + FINAL_EVALUATIONS
-        return self.spent + runs * self.start + cases * (len(SHARES) * self.prediction + evaluations * self.evaluation)
+        shares = len(shares_to_try(runs))
+        of_case = shares * self.prediction + (shares + FINAL_EVALUATIONS) * self.evaluation
+        return self.spent + runs * self.start + cases * of_case
 
 
 @dataclass(frozen=True)
