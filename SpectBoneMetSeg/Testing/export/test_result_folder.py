@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -10,9 +11,11 @@ import pytest
 import SimpleITK
 import slicerio
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import replace_folder
 from SpectBoneMetSegLib.common.jsonable import to_jsonable
+from SpectBoneMetSegLib.export import result_folder
 from SpectBoneMetSegLib.export.markups import along_outline
-from SpectBoneMetSegLib.export.result_folder import save_reading
+from SpectBoneMetSegLib.export.result_folder import OutputNotWritableError, save_reading
 from SpectBoneMetSegLib.export.table import COLUMNS, lesion_row
 from SpectBoneMetSegLib.lesions.naming import lesion_color, lesion_ids
 
@@ -51,6 +54,34 @@ def table_of(folder):
 def test_all_files_are_there_and_nothing_else(a_folder):
     assert set(os.listdir(a_folder)) == FILES
     assert os.listdir(a_folder.parent) == [a_folder.name]
+
+
+def test_every_file_is_on_the_disk_before_the_folder_appears(a_reading, tmp_path, monkeypatch):
+    flushed, flushed_before = set(), set()
+    fsync = os.fsync
+
+    def noted_fsync(handle):
+        fsync(handle)
+        flushed.add(os.fstat(handle).st_ino)
+
+    def noted_replace(unfinished, target):
+        flushed_before.update(flushed)
+        replace_folder(unfinished, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(result_folder, "replace_folder", noted_replace)
+    save_reading(a_reading, str(tmp_path / "case"))
+    assert {path.stat().st_ino for path in (tmp_path / "case").iterdir()} <= flushed_before
+
+
+def test_a_file_that_cannot_be_flushed_leaves_no_results(a_reading, tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputNotWritableError, match="choose another output folder"):
+        save_reading(a_reading, str(tmp_path / "case"))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
