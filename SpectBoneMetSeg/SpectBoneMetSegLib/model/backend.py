@@ -146,9 +146,10 @@ def inference(network: keras.Model) -> Callable[[NDArray[Any]], Any]:
     else:
         import tensorflow as tf
 
-        # Traced once for images of any number and size.
+        # Traced once, here, for images of any number and size. (Traced at the first call, TensorFlow would warn of
+        # too many tracings in a process that uses many networks.)
         images = tf.TensorSpec((None, None, None, network.input_shape[-1]), tf.float32)
-        run = tf.function(lambda inputs: network(inputs, training=False), input_signature=[images])
+        run = tf.function(lambda inputs: network(inputs, training=False)).get_concrete_function(images)
     return lambda inputs: keras.tree.map_structure(keras.ops.convert_to_numpy, run(inputs))
 
 

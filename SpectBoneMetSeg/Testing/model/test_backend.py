@@ -64,3 +64,24 @@ def test_a_network_is_traced_once_whatever_the_number_and_size_of_images():
         images = np.ones(shape, np.float32)
         np.testing.assert_array_equal(run(images), 2 * images)
     assert network.traced == 1
+
+
+@pytest.mark.skipif(not backend.usable("tensorflow"), reason="TensorFlow is not installed here")
+def test_a_process_with_many_networks_does_not_warn_of_too_many_tracings(caplog):
+    log = backend.import_tensorflow().get_logger()
+
+    class Network:
+        input_shape = (None, None, None, 2)
+
+        def __call__(self, inputs, training):
+            return 2 * inputs
+
+    log.addHandler(caplog.handler)
+    try:
+        for _ in range(12):
+            run = backend.inference(Network())
+            run(np.ones((1, 8, 8, 2), np.float32))
+            run(np.ones((2, 8, 8, 2), np.float32))
+    finally:
+        log.removeHandler(caplog.handler)
+    assert not caplog.messages
