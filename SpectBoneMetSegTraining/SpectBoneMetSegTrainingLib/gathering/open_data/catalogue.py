@@ -64,6 +64,7 @@ _ALL = (
         terms=_NO_LICENCE,
         size=(1024, 256),
         boxes={"abnormal": "lesion", "normal": "benign"},
+        label_lists=r"wholeBody(?:ANT|POST)/wholeBody(?P<view>ANT|POST)\.txt",
         expected={"patients": 3247, "boxes anterior": 2924, "boxes posterior": 2555},
         twins=_TWINS,
         left_out=_LEFT_OUT,

@@ -79,6 +79,8 @@ class PublicSet:
         lesions: {value of a lesion mask: one of LESION_WORDS}.
         bones: {view: {value of a bone mask: region}}.
         boxes: {name of a box in lower case: one of LESION_WORDS}.
+        label_lists: regular expression, as a pattern of `Files`, of text files with the group "view" and a line per
+            picture: its name, and 1 if it is abnormal, else 0; "" where there are none.
         diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
             nobody drew; the first word that stands in the name counts.
         grouped: numbers start again in every group.
@@ -107,6 +109,7 @@ class PublicSet:
     lesions: Mapping[int, str] = field(default_factory=dict)
     bones: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     boxes: Mapping[str, str] = field(default_factory=dict)
+    label_lists: str = ""
     diseased: Mapping[str, bool] = field(default_factory=dict)
     grouped: bool = False
     expected: Mapping[str, int] = field(default_factory=dict)
@@ -169,6 +172,8 @@ def _check(found: PublicSet) -> None:
     for item in found.files:
         if item.role not in get_args(Role) or "patient" not in re.compile(item.pattern).groupindex:
             raise ValueError(f"files of the role {item.role!r} need a pattern with the group 'patient'")
+    if found.label_lists and "view" not in re.compile(found.label_lists).groupindex:
+        raise ValueError("label_lists need a pattern with the group 'view'")
     if found.posterior not in get_args(Posterior):
         raise ValueError(f"the posterior view is stored {' or '.join(get_args(Posterior))}, not {found.posterior!r}")
     for word in (*found.lesions.values(), *found.boxes.values()):

@@ -35,11 +35,12 @@ from ..case_writing import find_crop, write_scan
 from ..claim import removed_without_cases
 from .catalogue import find_set
 from .coco import CocoBones, read_coco
+from .completeness import check_whole
 from .description import PublicSet, as_json
 from .folds import SEED, Sides, folds_of, patient_names, published_bs80k, together
 from .imported import Imported, text_of
-from .listing import Listing, check_hashes, list_files, missing_counts
-from .truth import ViewTruth, known_regions, lesions_from_boxes, lesions_from_mask, number_bones, read_mask
+from .listing import Listing, check_hashes, list_files
+from .truth import ViewTruth, known_regions, number_bones, read_mask, read_truth
 from .views import SetView, read_view
 
 __all__ = ["ImportRequest", "import_set"]
@@ -88,14 +89,15 @@ def import_set(request: ImportRequest, data: Path, progress: Progress | None = N
     """Write a public set into a data set, or resume an interrupted import.
 
     Raises:
-        UserError: its terms are not accepted, nothing of it lies in the folder, a file is not the published one, or the
-            data set's folder holds something else.
+        UserError: its terms are not accepted, nothing of it or none of its labels lies in the folder, a file is not the
+            published one, or the data set's folder holds something else.
     """
     found = request.found
     if found.terms and not request.accepted:
         raise UserError(f"{found.title}: {found.terms} Confirm that you may use it, then import again.", "accept_terms")
     listing, bones = _listed(request)
-    notes = [*listing.notes, *missing_counts(found, listing, {"coco images": bones.images} if bones else {})]
+    marks = request.scans if found.boxes and request.scans else request.folder
+    notes = [*listing.notes, *check_whole(found, listing, marks, {"coco images": bones.images} if bones else {})]
     if bones and bones.unknown:
         notes.append(f"Categories that are no region of ours: {', '.join(sorted(bones.unknown))}.")
     asked = {
@@ -216,7 +218,7 @@ class _Import:
         planar = {name: PlanarView(view.counts, self._spacing(view), name) for name, view in views.items()}
         scan = WholeBodyScan(case, planar.get("anterior"), planar.get("posterior"))
         notes = check_scan(scan, override=True)
-        truths = {name: self._truth(patient, name, view) for name, view in planar.items()}
+        truths = {name: read_truth(self.found, self.listing, patient, name, v.counts) for name, v in planar.items()}
         diseased = self._diseased(patient, views)
         drawn = [truth for truth in truths.values() if truth is not None]
         instances = None
@@ -251,18 +253,6 @@ class _Import:
         if self.pixel is None:
             raise UserError("Its file does not state the pixel size, as the others do.")
         return (self.pixel, self.pixel)
-
-    def _truth(self, patient: str, name: ViewName, view: PlanarView) -> ViewTruth | None:
-        """Read the reference labels of a view; None if the set has none."""
-        found, mask = self.found, self.listing.of("lesions").get((patient, name))
-        if found.lesions:
-            # A view without marks has no file, in sets where others of its kind do.
-            if mask is None:
-                return ViewTruth() if self.listing.of("lesions") else None
-            return lesions_from_mask(read_mask(mask, view.shape, found, name), found.lesions, mask.name)
-        if found.boxes:
-            return lesions_from_boxes(self.listing.of("boxes").get((patient, name)), view.counts, found, name)
-        return None
 
     def _diseased(self, patient: str, views: Mapping[ViewName, SetView]) -> bool | None:
         """Whether the set labels a patient as diseased, in any view; None if not stated."""

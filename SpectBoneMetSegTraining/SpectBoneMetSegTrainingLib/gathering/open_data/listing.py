@@ -1,9 +1,10 @@
-"""Find the files of a public set, and check their numbers and SHA-256 against the published ones."""
+"""Find the files of a public set, and check their SHA-256 against the published ones."""
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +14,9 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.scan.planar import ViewName
 
-from .description import PublicSet, Role
+from .description import VIEW_WORDS, PublicSet, Role
 
-__all__ = ["Listing", "check_hashes", "list_files", "missing_counts"]
+__all__ = ["Listing", "Place", "check_hashes", "list_files", "packed_in"]
 
 Place = tuple[str, ViewName]
 
@@ -27,11 +28,13 @@ class Listing:
     Attributes:
         files: {role: {(patient, view): file}}.
         groups: {(patient, view): group}.
+        abnormal: {(patient, view): whether the set's list of labels calls it abnormal}.
         notes: remarks about irregular files.
     """
 
     files: dict[Role, dict[Place, Path]] = field(default_factory=dict)
     groups: dict[Place, str] = field(default_factory=dict)
+    abnormal: dict[Place, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def of(self, role: Role) -> Mapping[Place, Path]:
@@ -43,6 +46,10 @@ class Listing:
         found = {patient for patient, _ in self.of("scan")}
         return sorted(found, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
 
+    def has_any(self, role: Role, view: ViewName) -> bool:
+        """Whether there is any file of a role for a view."""
+        return any(own == view for _, own in self.of(role))
+
 
 def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> Listing:
     """Find the files of a set in a folder, at any depth below it.
@@ -53,7 +60,7 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
         into: files of the base set, to which the files are added.
 
     Raises:
-        UserError: the folder is missing, or holds nothing of the set.
+        UserError: the folder is missing or holds nothing of the set, or a list of labels is damaged.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the one that {found.title} was unpacked into.")
@@ -62,6 +69,10 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
     any_of_it = not found.files
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
+        listed = re.fullmatch(f"(?:.*/)?{found.label_lists}", name, re.IGNORECASE) if found.label_lists else None
+        if listed is not None:
+            view = VIEW_WORDS[listed["view"].lower()]
+            listing.abnormal |= {(patient, view): label for patient, label in _read_labels(path).items()}
         for item in found.files:
             place = item.match(name)
             if place is None:
@@ -94,24 +105,39 @@ def _paths(folder: Path) -> Iterator[Path]:
 
 
 def _nothing(found: PublicSet, folder: Path) -> str:
-    packed = sorted(path.name for path in folder.glob("*.zip"))
+    packed = packed_in(folder)
     if packed:
-        return f"{folder} holds {packed[0]} still packed; unpack it there, then import again."
+        return f"{folder} holds {packed} still packed; unpack it there, then import again."
     return f"{folder} holds no file of {found.title} ({found.home}); give the folder it was unpacked into."
 
 
-def missing_counts(found: PublicSet, listing: Listing, more: Mapping[str, int]) -> list[str]:
-    """Return notes where the number of files, or a number in `more`, differs from the published one."""
-    held: dict[str, int] = {"patients": len(listing.patients()), **more}
-    for role, places in listing.files.items():
-        held[role] = len(places)
-        for view in ("anterior", "posterior"):
-            held[f"{role} {view}"] = sum(own == view for _, own in places)
-    return [
-        f"{what}: {held[what]} found, {number} published."
-        for what, number in found.expected.items()
-        if what in held and held[what] != number
-    ]
+def packed_in(folder: Path) -> str:
+    """Return the name of the first zip file in a folder; "" if there is none."""
+    return min((path.name for path in folder.glob("*.zip")), default="")
+
+
+def _read_labels(path: Path) -> dict[str, bool]:
+    """{patient: whether abnormal} of lines such as "12.jpg 1".
+
+    Raises:
+        UserError: it is no text, or none of its lines is of that form.
+    """
+    lines = re.findall(r"^\s*(\d+)\.jpe?g\s+([01])\s*$", read_text(path), re.MULTILINE | re.IGNORECASE)
+    if not lines:
+        raise UserError(f"{path} lists no picture with its label, 0 or 1; download it again.")
+    return {str(int(patient)): label == "1" for patient, label in lines}
+
+
+def read_text(path: Path) -> str:
+    """Read a text file of a set.
+
+    Raises:
+        UserError: it cannot be read or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is damaged or cannot be read; download it again.") from error
 
 
 def check_hashes(folder: Path) -> None:

@@ -18,9 +18,10 @@ from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, REGIONS
 
 from .boxes import masks_of_boxes, read_boxes
 from .description import PublicSet
+from .listing import Listing
 from .views import as_acquired
 
-__all__ = ["ViewTruth", "lesions_from_boxes", "lesions_from_mask", "number_bones", "read_mask"]
+__all__ = ["ViewTruth", "known_regions", "number_bones", "read_mask", "read_truth"]
 
 Mask = NDArray[np.bool_]
 
@@ -58,6 +59,42 @@ def read_mask(path: Path, shape: tuple[int, int], found: PublicSet, view: ViewNa
         raise UserError(f"{path} has {values.shape[1]} x {values.shape[0]} pixels, its scan {shape[1]} x {shape[0]}.")
     times = int(factors[0])
     return np.ascontiguousarray(as_acquired(values.repeat(times, 0).repeat(times, 1), found, view)).astype(np.int64)
+
+
+def read_truth(
+    found: PublicSet, listing: Listing, patient: str, view: ViewName, grey: NDArray[np.float32]
+) -> ViewTruth | None:
+    """Read the reference labels of a view; None if the set has none.
+
+    Args:
+        found: description of the set.
+        listing: its files.
+        patient: the patient.
+        view: the view.
+        grey: (rows, columns) as acquired.
+
+    Raises:
+        UserError: a file is damaged, or the view is listed as abnormal but nothing is marked.
+    """
+    place = patient, view
+    truth = None
+    if found.lesions:
+        mask = listing.of("lesions").get(place)
+        if mask is not None:
+            truth = lesions_from_mask(
+                read_mask(mask, (grey.shape[0], grey.shape[1]), found, view), found.lesions, mask.name
+            )
+        elif listing.of("lesions"):
+            # A view without marks has no file, in sets where others of its kind do.
+            truth = ViewTruth()
+    elif found.boxes:
+        truth = lesions_from_boxes(listing.of("boxes").get(place), grey, found, view)
+    if truth is not None and listing.abnormal.get(place) and not (truth.lesions or truth.ignored or truth.benign):
+        raise UserError(
+            f"Its {view} view is listed as abnormal, but nothing is marked in it: its lesions are unknown; if a file "
+            "is missing, download the set again."
+        )
+    return truth
 
 
 def lesions_from_mask(values: NDArray[np.int64], meanings: Mapping[int, str], name: str) -> ViewTruth:

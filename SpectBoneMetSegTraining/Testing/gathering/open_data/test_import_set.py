@@ -182,7 +182,11 @@ def test_a_set_with_unclear_terms_needs_a_confirmation(bs80k, tmp_path):
 
 def test_masks_of_hot_spots_and_skeletons_join_the_scans(bs80k, tmp_path):
     masks = open_sets.write_hotspots(tmp_path / "masks", (1, 2, 10))
-    imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
+    scans = shutil.copytree(bs80k, tmp_path / "scans")
+    # The view without a mask is a normal one.
+    labels = scans / "temp" / "wholeBodyPOST" / "wholeBodyPOST.txt"
+    labels.write_text(labels.read_text().replace("1.jpg\t1", "1.jpg\t0", 1))
+    imported("bs80k-hotspots", masks, tmp_path / "d", scans=scans)
     record = read_json(tmp_path / "d" / "instances" / "bs80k-hotspots_1.json")
     # Its posterior view has no mask: nothing is marked there, which differs from not examined.
     assert [each["labelled"] for each in record["lesions"]] == [{"anterior": True}]

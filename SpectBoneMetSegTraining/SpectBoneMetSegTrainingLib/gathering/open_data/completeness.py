@@ -1,0 +1,78 @@
+"""Check that a public set is whole: against its published numbers, and that its labels are there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.plural import pluralize
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
+
+from .catalogue import find_set
+from .description import PublicSet
+from .listing import Listing, packed_in
+
+__all__ = ["check_whole"]
+
+
+def check_whole(found: PublicSet, listing: Listing, folder: Path, more: Mapping[str, int]) -> list[str]:
+    """Return notes about what is missing.
+
+    Args:
+        found: description of the set.
+        listing: its files.
+        folder: where its labels lie.
+        more: further numbers to compare with the published ones.
+
+    Raises:
+        UserError: nothing tells which scans of a view have lesions.
+    """
+    if found.boxes:
+        _check_boxes(listing, folder)
+    return [*_differing_counts(found, listing, more), *_unlisted(found, listing)]
+
+
+def _check_boxes(listing: Listing, folder: Path) -> None:
+    """Refuse a view without any box; a picture without a box has no lesion only where others have boxes."""
+    for view in VIEW_NAMES:
+        scans = [place for place in listing.of("scan") if place[1] == view]
+        if listing.has_any("boxes", view) or all(listing.abnormal.get(place) is False for place in scans):
+            continue
+        packed = packed_in(folder)
+        why = f"{packed} is still packed" if packed else "they are part of the published set"
+        raise UserError(
+            f"{folder} holds no boxes of the {view} view, so that its lesions are unknown ({why}); unpack the whole "
+            "set, then import again."
+        )
+
+
+def _differing_counts(found: PublicSet, listing: Listing, more: Mapping[str, int]) -> Iterator[str]:
+    held: dict[str, int] = {"patients": len(listing.patients()), **more}
+    for role, places in listing.files.items():
+        held[role] = len(places)
+        for view in VIEW_NAMES:
+            held[f"{role} {view}"] = sum(own == view for _, own in places)
+    for what, number in _published(found).items():
+        # What is missing altogether has no entry.
+        if held.get(what, 0) != number:
+            yield f"{what}: {held.get(what, 0)} found, {number} published."
+
+
+def _published(found: PublicSet) -> dict[str, int]:
+    """{kind: number}, also of the base set's files that this set is read with."""
+    used = ("patients", "boxes") if found.boxes else ("patients",)
+    base = find_set(found.base).expected if found.base else {}
+    return {**{what: number for what, number in base.items() if what.startswith(used)}, **found.expected}
+
+
+def _unlisted(found: PublicSet, listing: Listing) -> Iterator[str]:
+    """Say how many pictures count as normal only because nothing is there for them."""
+    lists = found.label_lists or (find_set(found.base).label_lists if found.base else "")
+    role = "boxes" if found.boxes else "lesions"
+    unknown = [place for place in listing.of("scan") if place not in listing.abnormal and place not in listing.of(role)]
+    if lists and unknown:
+        yield (
+            f"{pluralize(len(unknown), 'picture')} without marks, taken as without lesions, although the set's lists "
+            "of labels are missing or do not name them."
+        )
