@@ -92,6 +92,7 @@ _ALL = (
         terms=_NO_LICENCE,
         **_OF_BS80K,
         lesions={1: "benign", 2: "lesion"},
+        empty_without_mask=True,
         bones=_BOTH_BONES,
         expected={"bones": 6494},
         faults=(

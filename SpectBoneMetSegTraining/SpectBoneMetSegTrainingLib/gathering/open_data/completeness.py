@@ -30,7 +30,7 @@ def check_whole(found: PublicSet, listing: Listing, folder: Path, more: Mapping[
     """
     if found.boxes:
         _check_boxes(listing, folder)
-    return [*_differing_counts(found, listing, more), *_unlisted(found, listing)]
+    return [*_differing_counts(found, listing, more), *_unlisted(found, listing), *_unlabelled(found, listing)]
 
 
 def _check_boxes(listing: Listing, folder: Path) -> None:
@@ -76,3 +76,15 @@ def _unlisted(found: PublicSet, listing: Listing) -> Iterator[str]:
             f"{pluralize(len(unknown), 'picture')} without marks, taken as without lesions, although the set's lists "
             "of labels are missing or do not name them."
         )
+
+
+def _unlabelled(found: PublicSet, listing: Listing) -> Iterator[str]:
+    """Say how many views of a set of masks have none, where that does not mean that they have no lesion."""
+    views = [
+        (patient, view)
+        for patient, view in listing.of("scan")
+        if (patient, view) not in listing.of("lesions")
+        and not (found.empty_without_mask and listing.has_any("lesions", view))
+    ]
+    if found.lesions and views:
+        yield f"{pluralize(len(views), 'view')} without a mask of lesions, taken as not labelled."

@@ -39,7 +39,7 @@ from .completeness import check_whole
 from .description import PublicSet, as_json
 from .folds import SEED, Sides, folds_of, patient_names, published_bs80k, together
 from .imported import Imported, text_of
-from .listing import Listing, check_hashes, list_files
+from .listing import Listing, check_hashes, list_files, note_missing
 from .truth import ViewTruth, known_regions, number_bones, read_mask, read_truth
 from .views import SetView, read_view
 
@@ -117,18 +117,18 @@ def import_set(request: ImportRequest, data: Path, progress: Progress | None = N
 
 
 def _listed(request: ImportRequest) -> tuple[Listing, CocoBones | None]:
-    found = request.found
-    if not found.base:
-        if request.scans is not None:
-            raise UserError(f"{found.title} comes with its scans; leave the scans out.", "scans")
-        check_hashes(request.folder)
-        return list_files(found, request.folder), None
-    base = find_set(found.base)
-    if request.scans is None:
-        raise UserError(f"{found.title} holds no scans; say where {base.title} lies.", "scans")
-    listing = list_files(base, request.scans)
+    found, scans = request.found, None
+    if found.base:
+        base = find_set(found.base)
+        if request.scans is None:
+            raise UserError(f"{found.title} holds no scans; say where {base.title} lies.", "scans")
+        scans = list_files(base, request.scans)
+    elif request.scans is not None:
+        raise UserError(f"{found.title} comes with its scans; leave the scans out.", "scans")
     check_hashes(request.folder)
-    return list_files(found, request.folder, listing), (None if found.files else read_coco(request.folder))
+    listing = list_files(found, request.folder, scans)
+    note_missing(found, request.folder, listing)
+    return listing, (None if found.files else read_coco(request.folder))
 
 
 class _Import:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections import Counter
@@ -12,11 +13,12 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
+from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.scan.planar import ViewName
 
-from .description import VIEW_WORDS, PublicSet, Role
+from .description import VIEW_WORDS, Files, PublicSet, Role
 
-__all__ = ["Listing", "Place", "check_hashes", "list_files", "packed_in"]
+__all__ = ["Listing", "Place", "check_hashes", "list_files", "note_missing", "packed_in"]
 
 Place = tuple[str, ViewName]
 
@@ -28,12 +30,14 @@ class Listing:
     Attributes:
         files: {role: {(patient, view): file}}.
         groups: {(patient, view): group}.
+        missing: {(patient, view): label file that the set's manifest names and that is not there}.
         abnormal: {(patient, view): whether the set's list of labels calls it abnormal}.
         notes: remarks about irregular files.
     """
 
     files: dict[Role, dict[Place, Path]] = field(default_factory=dict)
     groups: dict[Place, str] = field(default_factory=dict)
+    missing: dict[Place, str] = field(default_factory=dict)
     abnormal: dict[Place, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -74,12 +78,11 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
             view = VIEW_WORDS[listed["view"].lower()]
             listing.abnormal |= {(patient, view): label for patient, label in _read_labels(path).items()}
         for item in found.files:
-            place = item.match(name)
+            place = _place(found, item, name)
             if place is None:
                 continue
             any_of_it = True
-            patient, view, group = place
-            key = (f"{group}-{patient}" if found.grouped else patient, view)
+            key, group = place
             if key in listing.of(item.role):
                 twice[item.role] += 1
             else:
@@ -93,6 +96,15 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
         f"{count} files of the kind {role} are in it twice; the first was used." for role, count in twice.items()
     ]
     return listing
+
+
+def _place(found: PublicSet, item: Files, name: str) -> tuple[Place, str] | None:
+    """Return the place and the group of a file with one role; None for another file."""
+    place = item.match(name)
+    if place is None:
+        return None
+    patient, view, group = place
+    return (f"{group}-{patient}" if found.grouped else patient, view), group
 
 
 def _paths(folder: Path) -> Iterator[Path]:
@@ -144,26 +156,50 @@ def check_hashes(folder: Path) -> None:
     """Compare files with the SHA-256 in a manifest.csv or SHA256SUMS.txt in their folder.
 
     Raises:
-        UserError: a file differs.
+        UserError: a file differs, or a list of files is damaged.
     """
-    for name, digest in _stated(folder):
-        if sha256_of(folder / name) != digest:
-            raise UserError(f"{folder / name} is not the published file (its SHA-256 differs); download it again.")
+    for names, digest in _stated(folder):
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        if path is not None and digest and sha256_of(path) != digest:
+            raise UserError(f"{path} is not the published file (its SHA-256 differs); download it again.")
 
 
-def _stated(folder: Path) -> Iterator[tuple[str, str]]:
-    """(file, SHA-256) of what lies there; a manifest's paths may begin inside its mask set's folder."""
+def note_missing(found: PublicSet, folder: Path, listing: Listing) -> None:
+    """Record the label files that a manifest.csv or SHA256SUMS.txt names and that are not there.
+
+    Scans and bones that are missing are only counted; without bones a view has its lesions all the same.
+
+    Raises:
+        UserError: a list of files is damaged.
+    """
+    counted: dict[Role, list[str]] = {}
+    for names, _ in _stated(folder):
+        # The longest path holds the folders that a pattern begins with.
+        for item in found.files:
+            place = _place(found, item, names[-1])
+            if place is None or place[0] in listing.of(item.role):
+                continue
+            if item.role in ("scan", "bones"):
+                counted.setdefault(item.role, []).append(names[-1])
+            else:
+                listing.missing.setdefault(place[0], names[-1])
+    listing.notes += [
+        f"{pluralize(len(names), 'listed file')} of the kind {role} not there; the first is {names[0]}."
+        for role, names in counted.items()
+    ]
+
+
+def _stated(folder: Path) -> Iterator[tuple[list[str], str]]:
+    """(paths, SHA-256 or "") of every listed file; a manifest's paths may begin inside its mask set's folder."""
     manifest, sums = folder / "manifest.csv", folder / "SHA256SUMS.txt"
     if manifest.is_file():
-        with manifest.open(newline="", encoding="utf-8-sig") as stream:
-            for row in csv.DictReader(stream):
-                for name in (row.get("file", ""), f"{row.get('mask_set', '')}/{row.get('file', '')}"):
-                    if row.get("sha256") and name.strip("/") and (folder / name).is_file():
-                        yield name, row["sha256"].strip().lower()
-                        break
+        for row in csv.DictReader(io.StringIO(read_text(manifest), newline="")):
+            name, within = (row.get("file") or "").strip("/"), row.get("mask_set") or ""
+            if name:
+                yield [name, f"{within}/{name}"] if within else [name], (row.get("sha256") or "").strip().lower()
     if sums.is_file():
-        for line in sums.read_text(encoding="utf-8").splitlines():
+        for line in read_text(sums).splitlines():
             digest, _, name = line.strip().partition(" ")
             name = name.strip().lstrip("*")
-            if len(digest) == 64 and name and (folder / name).is_file():
-                yield name, digest.lower()
+            if len(digest) == 64 and name:
+                yield [name], digest.lower()

@@ -74,9 +74,11 @@ def read_truth(
         grey: (rows, columns) as acquired.
 
     Raises:
-        UserError: a file is damaged, or the view is listed as abnormal but nothing is marked.
+        UserError: a file is damaged or missing, or the view is listed as abnormal but nothing is marked.
     """
     place = patient, view
+    if place in listing.missing:
+        raise UserError(f"{listing.missing[place]} is listed as part of the set but is not there; download it again.")
     truth = None
     if found.lesions:
         mask = listing.of("lesions").get(place)
@@ -84,8 +86,7 @@ def read_truth(
             truth = lesions_from_mask(
                 read_mask(mask, (grey.shape[0], grey.shape[1]), found, view), found.lesions, mask.name
             )
-        elif listing.of("lesions"):
-            # A view without marks has no file, in sets where others of its kind do.
+        elif found.empty_without_mask and listing.has_any("lesions", view):
             truth = ViewTruth()
     elif found.boxes:
         truth = lesions_from_boxes(listing.of("boxes").get(place), grey, found, view)

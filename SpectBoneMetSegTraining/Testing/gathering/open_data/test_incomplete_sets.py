@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import find_set
 from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import ImportRequest, import_set
 from support import open_sets
@@ -84,3 +86,43 @@ def test_a_view_listed_as_abnormal_without_a_mask_of_hot_spots_leaves_its_patien
     result = imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
     assert set(result.left_out) == {"1", "10"}
     assert "Its posterior view" in result.left_out["10"]
+
+
+def listed_as_normal(folder, view, patient):
+    labels = boxes_of(folder, view).parent / f"wholeBody{view}.txt"
+    labels.write_text(labels.read_text().replace(f"{patient}.jpg\t1", f"{patient}.jpg\t0", 1))
+
+
+@pytest.mark.parametrize("listed_in", ["manifest.csv", "SHA256SUMS.txt"])
+def test_a_listed_mask_that_is_missing_leaves_its_patient_out_by_the_name_of_the_file(listed_in, bs80k, tmp_path):
+    masks = open_sets.write_hotspots(tmp_path / "masks", (1, 10))
+    listed_as_normal(bs80k, "POST", 1)
+    # The list of labels does not tell that this view has lesions; only the missing file does.
+    listed_as_normal(bs80k, "ANT", 10)
+    name = "hotspot_masks/patient_00010/study_00001/anterior.png"
+    if listed_in == "SHA256SUMS.txt":
+        (masks / "manifest.csv").unlink()
+        digest = hashlib.sha256((masks / name).read_bytes()).hexdigest()
+        (masks / listed_in).write_text(f"{digest}  {name}\n")
+    (masks / name).unlink()
+    (masks / "skeleton_masks/patient_00001/study_00001/anterior.png").unlink()
+    result = imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
+    assert list(result.left_out) == ["10"]
+    assert result.left_out["10"].startswith(f"{name} is listed")
+    # Without the bones of a view its lesions are known all the same.
+    of_bones = [note for note in result.notes if note.startswith("1 listed file of the kind bones not there")]
+    assert len(of_bones) == (listed_in == "manifest.csv")
+
+
+def test_a_view_without_a_mask_is_not_labelled_where_masks_are_not_said_to_be_missing_for_normal_views(tmp_path):
+    folder = open_sets.write_pairs(tmp_path / "set", ("a", "b", "c"))
+    (folder / "Tumor_P" / "b.mhd").unlink()
+    for place in ("Tumor", "Tumor_P"):
+        (folder / place / "c.mhd").unlink()
+    result = imported("pairs", folder, tmp_path / "d")
+    assert result.cases == {"train": 2, "test": 0, "unlabelled": 1}
+    assert "3 views without a mask of lesions, taken as not labelled." in result.notes
+    whole, other = (read_json(tmp_path / "d" / "instances" / f"pairs_{name}.json") for name in "ab")
+    assert [each["labelled"] for each in whole["lesions"]] == [{"anterior": True}, {"posterior": True}]
+    # The view is left out of training, as one that nobody examined.
+    assert {"posterior": False} in [each["labelled"] for each in other["lesions"]]
