@@ -46,7 +46,7 @@ class ImportCommand:
         parser.add_argument("--json", action="store_true", help="machine-readable summary on stdout")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Import the set and report; return 1 if a scan could not be used."""
+        """Import the set and report; return 1 if a scan could not be used, or none is labelled though the set is."""
         from ..gathering.open_data.catalogue import SETS
 
         if args.list:
@@ -89,9 +89,10 @@ class ImportCommand:
                     "cases": imported.cases,
                     "notes": list(imported.notes),
                     "left_out": imported.left_out,
+                    "unlabelled": imported.unlabelled,
                 }
             )
-        return 1 if set(imported.left_out) - set(found.left_out) else 0
+        return 1 if set(imported.left_out) - set(found.left_out) or imported.unlabelled else 0
 
 
 def _find_set(name: str) -> PublicSet:

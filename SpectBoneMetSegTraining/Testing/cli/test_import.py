@@ -49,3 +49,11 @@ def test_what_makes_no_sense_is_reported(words, printed, tmp_path, capsys):
     assert main(["import", *words, "--output", str(tmp_path / "d")], FURTHER) == 2
     assert printed in capsys.readouterr().err
     assert not (tmp_path / "d").exists()
+
+
+def test_a_labelled_set_without_a_labelled_patient_ends_with_another_status(tmp_path, capsys):
+    folder = open_sets.write_iics(tmp_path / "set", ill=2, well=0)
+    assert main(["import", "iics-una", str(folder), "--output", str(tmp_path / "d"), "--json"], FURTHER) == 1
+    reported = capsys.readouterr()
+    assert json.loads(reported.out)["unlabelled"].startswith("No patient is labelled")
+    assert "No patient is labelled: the set outlines no lesions" in reported.err

@@ -26,10 +26,12 @@ def check_whole(found: PublicSet, listing: Listing, folder: Path, more: Mapping[
         more: further numbers to compare with the published ones.
 
     Raises:
-        UserError: nothing tells which scans of a view have lesions.
+        UserError: nothing tells which scans of a view have lesions, or all files of one kind are still packed.
     """
     if found.boxes:
         _check_boxes(listing, folder)
+    else:
+        _check_packed(found, listing, folder)
     return [*_differing_counts(found, listing, more), *_unlisted(found, listing), *_unlabelled(found, listing)]
 
 
@@ -45,6 +47,17 @@ def _check_boxes(listing: Listing, folder: Path) -> None:
             f"{folder} holds no boxes of the {view} view, so that its lesions are unknown ({why}); unpack the whole "
             "set, then import again."
         )
+
+
+def _check_packed(found: PublicSet, listing: Listing, folder: Path) -> None:
+    """Refuse a set of which one kind of files is unpacked and another is not."""
+    packed = packed_in(folder)
+    for role in dict.fromkeys(item.role for item in found.files):
+        if packed and not listing.of(role):
+            raise UserError(
+                f"{folder} holds no files of the kind {role}, and {packed} still packed; unpack it there, or move it "
+                "away to import the set without them."
+            )
 
 
 def _differing_counts(found: PublicSet, listing: Listing, more: Mapping[str, int]) -> Iterator[str]:

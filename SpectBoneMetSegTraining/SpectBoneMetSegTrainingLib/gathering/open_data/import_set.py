@@ -327,10 +327,19 @@ class _Import:
             )
         kinds = ("train", "test", "unlabelled")
         cases = {kind: sum(record["split"] == kind for record in records) for kind in kinds}
-        result = Imported(self.data, cases, tuple(self.notes), self.left_out)
+        unlabelled = self._why_unlabelled() if cases["train"] + cases["test"] == 0 else ""
+        result = Imported(self.data, cases, tuple(self.notes), self.left_out, unlabelled)
         with whole_file(self.data / REPORT) as part:
             part.write_text(text_of(result, self.found), encoding="utf-8")
         return result
+
+    def _why_unlabelled(self) -> str:
+        """Return why no patient is labelled, "" of a set without labels."""
+        if self.found.diseased:
+            return "No patient is labelled: the set outlines no lesions, and none of its patients is without them."
+        if self.found.lesions:
+            return "No patient is labelled: none of the scans has a mask of lesions; give the folder that holds them."
+        return ""
 
 
 def _instances(truths: Mapping[ViewName, ViewTruth], scan: WholeBodyScan) -> list[Instance]:

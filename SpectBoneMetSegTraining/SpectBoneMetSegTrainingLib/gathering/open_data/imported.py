@@ -17,12 +17,14 @@ class Imported:
         cases: {kind of case: number}.
         notes: sentences about changes and assumptions.
         left_out: {patient: reason}.
+        unlabelled: why no patient is labelled, of a set with labels; "" where one is or the set has none.
     """
 
     data: Path
     cases: dict[str, int]
     notes: tuple[str, ...]
     left_out: dict[str, str]
+    unlabelled: str = ""
 
 
 def text_of(result: Imported, found: PublicSet) -> str:
@@ -36,6 +38,7 @@ def text_of(result: Imported, found: PublicSet) -> str:
         *([f"terms: {found.terms}"] if found.terms else []),
         *(f"known: {fault}" for fault in found.faults),
         *result.notes,
+        *([result.unlabelled] if result.unlabelled else []),
         f"left out: {len(result.left_out)}",
         *(f"  {patient}: {reason}" for patient, reason in sorted(result.left_out.items())),
     ]

@@ -126,3 +126,22 @@ def test_a_view_without_a_mask_is_not_labelled_where_masks_are_not_said_to_be_mi
     assert [each["labelled"] for each in whole["lesions"]] == [{"anterior": True}, {"posterior": True}]
     # The view is left out of training, as one that nobody examined.
     assert {"posterior": False} in [each["labelled"] for each in other["lesions"]]
+
+
+@pytest.mark.parametrize("kind", ["hotspot_masks", "skeleton_masks"])
+def test_masks_of_one_kind_that_are_still_packed_are_named(kind, bs80k, tmp_path):
+    masks = open_sets.write_hotspots(tmp_path / "masks", (1, 10))
+    shutil.rmtree(masks / kind)
+    (masks / f"{kind}.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=f"{kind}.zip still packed; unpack it there"):
+        imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
+
+
+def test_a_labelled_set_that_gives_no_labelled_patient_says_why(tmp_path):
+    folder = open_sets.write_pairs(tmp_path / "set", ("a", "b"))
+    for name in ("Tumor", "Tumor_P"):
+        shutil.rmtree(folder / name)
+    result = imported("pairs", folder, tmp_path / "d")
+    assert result.cases == {"train": 0, "test": 0, "unlabelled": 2}
+    assert "none of the scans has a mask of lesions" in result.unlabelled
+    assert result.unlabelled in (tmp_path / "d" / "import.txt").read_text()
