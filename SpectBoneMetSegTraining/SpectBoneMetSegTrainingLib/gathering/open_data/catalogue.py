@@ -48,6 +48,24 @@ _BOX_TRUTH = (
     "that no reader drew. Boxes labelled normal are not lesions."
 )
 
+#: Words of the names of groups in English and Spanish; those that deny come first, as "without" metastases.
+_GROUPS = {
+    **dict.fromkeys(
+        (
+            "without", "no", "non", "not", "sin", "free", "libre", "normal", "normales", "negative", "negatives",
+            "negativo", "negativos", "healthy", "sano", "sanos", "sana", "sanas", "control", "controls", "controles",
+            "nometastasis", "nometastases", "nonmetastatic",
+        ),
+        False,
+    ),
+    **dict.fromkeys(
+        (
+            "metastasis", "metastases", "metastatic", "metastasico", "metastasicos", "metastatico", "metastaticos",
+            "mets", "positive", "positives", "positivo", "positivos", "abnormal",
+        ),
+        True,
+    ),
+}  # fmt: skip
 #: Fields shared by sets of masks for the scans of BS-80K.
 _OF_BS80K: dict[str, Any] = {
     **{"base": "bs80k", "people": "bs80k", "size": (1024, 256), "twins": _TWINS, "left_out": _LEFT_OUT}
@@ -147,18 +165,7 @@ _ALL = (
         size=(1024, 256),
         posterior="assumed from behind",
         grey="16-bit values, every image stretched to 65535",
-        diseased={
-            **{
-                "without": False,
-                "no": False,
-                "non": False,
-                "not": False,
-                "sin": False,
-                "normal": False,
-                "negative": False,
-            },
-            **{"metastasis": True, "metastases": True, "metastatic": True, "metastasico": True, "positive": True},
-        },
+        diseased=_GROUPS,
         grouped=True,
         expected={"patients": 291, "scan": 582},
         faults=(

@@ -26,13 +26,15 @@ def check_whole(found: PublicSet, listing: Listing, folder: Path, more: Mapping[
         more: further numbers to compare with the published ones.
 
     Raises:
-        UserError: nothing tells which scans of a view have lesions, or all files of one kind are still packed.
+        UserError: nothing tells which scans of a view have lesions, or all files of one kind are still packed, or the
+            name of no group of patients is known.
     """
     if found.boxes:
         _check_boxes(listing, folder)
     else:
         _check_packed(found, listing, folder)
-    return [*_differing_counts(found, listing, more), *_unlisted(found, listing), *_unlabelled(found, listing)]
+    notes = _check_groups(found, listing, folder)
+    return [*notes, *_differing_counts(found, listing, more), *_unlisted(found, listing), *_unlabelled(found, listing)]
 
 
 def _check_boxes(listing: Listing, folder: Path) -> None:
@@ -58,6 +60,21 @@ def _check_packed(found: PublicSet, listing: Listing, folder: Path) -> None:
                 f"{folder} holds no files of the kind {role}, and {packed} still packed; unpack it there, or move it "
                 "away to import the set without them."
             )
+
+
+def _check_groups(found: PublicSet, listing: Listing, folder: Path) -> list[str]:
+    """Return a note about groups of patients whose names do not say whether they have lesions."""
+    groups = sorted(set(listing.groups.values()))
+    unknown = [group for group in groups if found.has_lesions(group) is None]
+    if not found.diseased or not unknown:
+        return []
+    names = ", ".join(map(repr, unknown))
+    if unknown == groups:
+        raise UserError(
+            f"{folder} sorts patients into {names}, which do not say who has lesions; rename the folders to 'with "
+            "metastases' and 'without metastases', then import again."
+        )
+    return [f"Folders whose names do not say whether their patients have lesions, who stay unlabelled: {names}."]
 
 
 def _differing_counts(found: PublicSet, listing: Listing, more: Mapping[str, int]) -> Iterator[str]:

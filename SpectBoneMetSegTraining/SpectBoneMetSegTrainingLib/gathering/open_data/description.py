@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -83,7 +84,7 @@ class PublicSet:
         label_lists: regular expression, as a pattern of `Files`, of text files with the group "view" and a line per
             picture: its name, and 1 if it is abnormal, else 0; "" where there are none.
         diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
-            nobody drew; the first word that stands in the name counts.
+            nobody drew; accents do not count, and the first word that stands in the name counts.
         grouped: numbers start again in every group.
         expected: {kind: number} as published.
         twins: numbers that belong to one patient.
@@ -121,13 +122,20 @@ class PublicSet:
 
     def has_lesions(self, group: str) -> bool | None:
         """Whether patients of a group have lesions; None if not known from its name."""
-        words = re.findall(r"[^\W\d_]+", group.lower())
-        return next((diseased for word, diseased in self.diseased.items() if word in words), None)
+        # "NoMetastasis" is two words.
+        apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", _without_accents(group))
+        words = re.findall(r"[^\W\d_]+", apart.lower())
+        return next((diseased for word, diseased in self.diseased.items() if _without_accents(word) in words), None)
 
     @property
     def source(self) -> dict[str, str]:
         """Attribution and licence, for data sets and model cards."""
         return {"name": self.title, "licence": self.licence, "citation": self.citation, "home": self.home}
+
+
+def _without_accents(text: str) -> str:
+    """Return a text without the accents of its letters, which this normalisation turns into characters of their own."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def read_description(path: Path) -> PublicSet:

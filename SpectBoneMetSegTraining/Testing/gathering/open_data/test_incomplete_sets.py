@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import unicodedata
 
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
@@ -12,6 +13,18 @@ from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import find_set
 from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import ImportRequest, import_set
 from support import open_sets
 
+# Spelled as they may be, with and without metastases.
+WITH = ("Metástasis", "Metástasis óseas", "Con metástasis", "With bone metastases", "METASTASIS", "Abnormal")
+WITHOUT = (
+    "Sanos",
+    "Healthy",
+    "NoMetastasis",
+    "NO METASTASIS",
+    "Control",
+    "Sin metástasis",
+    "non-metastatic",
+    "Libre de metástasis",
+)
 PATIENTS = (1, 2, 10)
 
 
@@ -145,3 +158,22 @@ def test_a_labelled_set_that_gives_no_labelled_patient_says_why(tmp_path):
     assert result.cases == {"train": 0, "test": 0, "unlabelled": 2}
     assert "none of the scans has a mask of lesions" in result.unlabelled
     assert result.unlabelled in (tmp_path / "d" / "import.txt").read_text()
+
+
+@pytest.mark.parametrize(("groups", "diseased"), [(WITH, True), (WITHOUT, False), (("Grupo 1", "Patients"), None)])
+def test_the_names_of_groups_are_understood_in_english_and_spanish(groups, diseased):
+    for group in groups:
+        for spelled in (group, unicodedata.normalize("NFD", group)):
+            assert find_set("iics-una").has_lesions(spelled) is diseased, group
+
+
+def test_folders_that_do_not_say_who_has_lesions_are_named_and_a_set_of_only_such_is_refused(tmp_path):
+    folder = open_sets.write_iics(tmp_path / "set", ill=1, well=2)
+    (folder / "images" / "With bone metastases").rename(folder / "images" / "Grupo 1")
+    result = imported("iics-una", folder, tmp_path / "d")
+    assert result.cases == {"train": 2, "test": 0, "unlabelled": 1}
+    [note] = [note for note in result.notes if "'Grupo 1'" in note]
+    assert "stay unlabelled" in note
+    (folder / "images" / "Without metastases").rename(folder / "images" / "Grupo 2")
+    with pytest.raises(UserError, match="'Grupo 1', 'Grupo 2', which do not say who has lesions; rename the folders"):
+        imported("iics-una", folder, tmp_path / "e")
