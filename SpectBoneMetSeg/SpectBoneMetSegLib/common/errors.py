@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["UserError", "reason_of", "why_unread"]
+__all__ = ["DamagedFileError", "UserError", "reason_of", "why_unread"]
 
 
 class UserError(Exception):
@@ -39,6 +39,10 @@ class UserError(Exception):
         """Return the message with hints in parentheses at its end; unchanged without hints."""
         text = ", ".join(hints)
         return f"{str(self).removesuffix('.')} ({text})." if text else str(self)
+
+
+class DamagedFileError(UserError):
+    """A file is empty, cut short or damaged; a caller that knows its origin can give a better remedy."""
 
 
 def reason_of(error: Exception) -> str:

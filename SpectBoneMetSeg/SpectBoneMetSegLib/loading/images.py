@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.errors import UserError
+from ..common.errors import DamagedFileError, UserError
 from ..scan.bodies import find_bodies, human_length
 from .frames import Frame, FrameFile
 from .nifti import read_nifti
@@ -214,14 +214,16 @@ def open_image(path: Path) -> SimpleITK.Image:
     """Read an image with SimpleITK, without the library's messages on the terminal.
 
     Raises:
-        UserError: empty or damaged.
+        DamagedFileError: empty or damaged.
     """
     import SimpleITK as sitk  # noqa: N813
 
     if path.stat().st_size == 0:
-        raise UserError(f"{path.name} is empty; export it again.")
+        raise DamagedFileError(f"{path.name} is empty; export it again.")
+    if _is_truncated_jpeg(path):
+        raise DamagedFileError(f"{path.name} is cut short or damaged; copy or export it again.")
     if _has_invalid_dimension(path) or _has_overlong_field(path):
-        raise UserError(f"{path.name} is damaged or not the kind of file its name states; export it again.")
+        raise DamagedFileError(f"{path.name} is damaged or not the kind of file its name states; export it again.")
     display = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.GlobalWarningDisplayOff()
     try:
@@ -236,13 +238,24 @@ def open_image(path: Path) -> SimpleITK.Image:
             if math.prod(reader.GetSize()) > LARGEST:
                 raise RuntimeError("too many pixels for a planar scan")
             image = reader.Execute()
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path.name} is damaged or not the kind of file its name states; export it again.") from error
+    except (RuntimeError, OSError, EOFError, ValueError, SyntaxError) as error:
+        raise DamagedFileError(
+            f"{path.name} is damaged or not the kind of file its name states; export it again."
+        ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(display)
     if not _is_whole(path, image):
-        raise UserError(f"{path.name} is cut short or damaged; copy or export it again.")
+        raise DamagedFileError(f"{path.name} is cut short or damaged; copy or export it again.")
     return image
+
+
+def _is_truncated_jpeg(path: Path) -> bool:
+    """Whether a JPEG has no end marker after its last scan; the library fills up a truncated file with grey."""
+    if path.suffix.lower() not in (".jpg", ".jpeg"):
+        return False
+    content = path.read_bytes()
+    # Compressed data hold neither marker; a thumbnail in the header holds both and comes before.
+    return content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda")
 
 
 def _has_invalid_dimension(path: Path) -> bool:
@@ -311,6 +324,9 @@ def _read_grey_with_alpha(path: Path) -> SimpleITK.Image:
     import SimpleITK as sitk  # noqa: N813
     from PIL import Image
 
+    with Image.open(path) as picture:
+        # Loading checks no checksums.
+        picture.verify()
     with Image.open(path) as picture:
         return sitk.GetImageFromArray(np.asarray(picture), isVector=True)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.errors import UserError
+from ..common.errors import DamagedFileError, UserError
 
 __all__ = ["Nifti", "read_nifti"]
 
@@ -83,7 +83,7 @@ def read_nifti(path: Path) -> Nifti:
         ((order, size) for order in "<>" for size in _LAYOUTS if content[:4] == struct.pack(order + "i", size)), ("", 0)
     )
     if not order or len(content) < size:
-        raise UserError(damaged)
+        raise DamagedFileError(damaged)
     layout = _LAYOUTS[size]
 
     def field(position: tuple[int, str]) -> tuple[Any, ...]:
@@ -91,7 +91,7 @@ def read_nifti(path: Path) -> Nifti:
 
     dim, pixdim = field(layout.dim), field(layout.pixdim)
     if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1 or math.prod(dim[1 : dim[0] + 1]) > LARGEST:
-        raise UserError(damaged)
+        raise DamagedFileError(damaged)
     (kind,) = field((layout.kind, "h"))
     if kind not in _TYPES:
         raise UserError(f"{name} holds colours or complex numbers, no counts; give a grey image of counts.")
@@ -99,10 +99,10 @@ def read_nifti(path: Path) -> Nifti:
     dtype = np.dtype(order + _TYPES[kind])
     (offset,), count = field(layout.offset), math.prod(shape)
     if not math.isfinite(offset) or offset < 0:
-        raise UserError(damaged)
+        raise DamagedFileError(damaged)
     start = int(offset)
     if len(content) < start + count * dtype.itemsize:
-        raise UserError(f"{name} is cut short or damaged; copy or export it again.")
+        raise DamagedFileError(f"{name} is cut short or damaged; copy or export it again.")
     stored = np.frombuffer(content, dtype, count, start).reshape(shape, order="F")
     slope, intercept = field(layout.scaling)
     pixels = stored.astype(dtype.newbyteorder("="))
@@ -115,14 +115,14 @@ def read_nifti(path: Path) -> Nifti:
 
 def _content(path: Path) -> bytes:
     if path.stat().st_size == 0:
-        raise UserError(f"{path.name} is empty; export it again.")
+        raise DamagedFileError(f"{path.name} is empty; export it again.")
     content = path.read_bytes()
     if content[:2] != b"\x1f\x8b":
         return content
     try:
         return gzip.decompress(content)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path.name} is cut short or damaged; copy or export it again.") from error
+        raise DamagedFileError(f"{path.name} is cut short or damaged; copy or export it again.") from error
 
 
 def _directions(

@@ -49,3 +49,38 @@ def test_hot_spots_that_overflowed_are_filled_and_reported(tmp_path, person):
     scan = read_scan(saved(tmp_path / "p_ANT.png", hot.astype(int) % 256))
     assert scan.anterior.counts[150, 64] == 255
     assert any("overflowed the 8 bits" in note for note in scan.warnings)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.9999])
+@pytest.mark.parametrize(
+    ("suffix", "options"), [(".jpg", {}), (".jpeg", {"progressive": True}), (".png", {}), (".tif", {})]
+)
+def test_a_picture_cut_short_is_refused_by_its_name_and_its_library_prints_nothing(
+    tmp_path, person, capfd, suffix, options, share
+):
+    path = saved(tmp_path / f"p_ANT{suffix}", 2 * person[0], **options)
+    content = path.read_bytes()
+    path.write_bytes(content[: min(int(share * len(content)), len(content) - 9)])
+    with pytest.raises(UserError, match=f"p_ANT{suffix} is .*damaged"):
+        read_scan(path)
+    if suffix.startswith(".jp"):
+        assert capfd.readouterr().err == ""
+
+
+def test_a_jpeg_with_bytes_after_its_end_is_whole(tmp_path, person):
+    path = saved(tmp_path / "p_ANT.jpg", 2 * person[0])
+    path.write_bytes(path.read_bytes() + bytes(100))
+    assert read_scan(path).anterior.counts.any()
+
+
+@pytest.mark.parametrize("zeros", [0, 1])
+def test_a_grey_png_with_transparency_that_arrived_in_part_is_refused(tmp_path, person, zeros):
+    grey = Image.fromarray((2 * person[0]).clip(0, 255).astype(np.uint8))
+    grey.putalpha(255)
+    path = tmp_path / "p_ANT.png"
+    grey.save(path)
+    content = path.read_bytes()
+    # Some programs reserve the whole file before they download it.
+    path.write_bytes(content[: len(content) // 2] + zeros * bytes(len(content) - len(content) // 2))
+    with pytest.raises(UserError, match="is damaged"):
+        read_scan(path)

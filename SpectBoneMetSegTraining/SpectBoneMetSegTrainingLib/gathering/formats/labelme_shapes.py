@@ -94,7 +94,7 @@ def _mask(encoded: Any, points: NDArray[np.float64], size: tuple[int, int], name
     try:
         with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
             drawn = np.asarray(picture.convert("L")) > 0
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, SyntaxError) as error:
         raise UserError(f"{name} has a damaged mask; save the annotation from LabelMe again.") from error
     left, top = (int(value) for value in np.rint(points.min(0)).clip(-1e6, 1e6))
     mask = np.zeros(size, bool)

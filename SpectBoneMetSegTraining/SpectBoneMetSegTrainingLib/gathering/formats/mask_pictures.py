@@ -58,6 +58,9 @@ def _values(path: Path) -> Picture:
 
     try:
         with Image.open(path) as picture:
+            # Loading checks no checksums of a PNG.
+            picture.verify()
+        with Image.open(path) as picture:
             pixels = np.asarray(picture)
             transparent = picture.mode in ("LA", "RGBA", "PA")
     except (OSError, ValueError, SyntaxError) as error:

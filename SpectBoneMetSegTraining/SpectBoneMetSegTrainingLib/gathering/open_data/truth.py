@@ -19,7 +19,7 @@ from SpectBoneMetSegLib.scan.skeleton_regions import BONE_REGIONS, REGIONS
 from .boxes import masks_of_boxes, read_boxes
 from .description import PublicSet
 from .listing import Listing
-from .views import as_acquired
+from .views import as_acquired, downloaded
 
 __all__ = ["ViewTruth", "known_regions", "number_bones", "read_mask", "read_truth"]
 
@@ -51,7 +51,8 @@ def read_mask(path: Path, shape: tuple[int, int], found: PublicSet, view: ViewNa
     """
     import SimpleITK as sitk  # noqa: N813
 
-    values = np.squeeze(sitk.GetArrayFromImage(open_image(path)))
+    with downloaded(path):
+        values = np.squeeze(sitk.GetArrayFromImage(open_image(path)))
     if values.ndim != 2:
         raise UserError(f"{path} is no mask of one view; give the grey masks and not those for display.")
     factors = [full / own for full, own in zip(shape, values.shape, strict=True)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.errors import DamagedFileError, UserError
 from SpectBoneMetSegLib.loading.grey_values import counts_dark_to_bright
 from SpectBoneMetSegLib.loading.images import read_image
 from SpectBoneMetSegLib.scan.eight_bit import fill_overflow, find_gain
@@ -16,7 +18,7 @@ from SpectBoneMetSegLib.scan.planar import ViewName
 
 from .description import PublicSet
 
-__all__ = ["SetView", "as_acquired", "read_view"]
+__all__ = ["SetView", "as_acquired", "downloaded", "read_view"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool =
     Raises:
         UserError: it is not a grey image of the set's size, or is damaged.
     """
-    file = read_image(path, path.stem)
+    with downloaded(path):
+        file = read_image(path, path.stem)
     if len(file.frames) != 1:
         raise UserError(f"{path} holds {len(file.frames)} images, not one view.")
     notes: list[str] = []
@@ -72,6 +75,19 @@ def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool =
         grey = np.rint((grey + 0.5) / gain.value) if stretched else np.rint(grey / gain.value)
     grey = as_acquired(grey.clip(0, 65535), found, view)
     return SetView(np.ascontiguousarray(grey, np.float32), frame.spacing, about)
+
+
+@contextmanager
+def downloaded(path: Path) -> Iterator[None]:
+    """Name the remedy for a damaged file of a public set, which nobody here can export again.
+
+    Raises:
+        UserError: the file is empty, cut short or damaged, or cannot be read.
+    """
+    try:
+        yield
+    except (DamagedFileError, OSError) as error:
+        raise UserError(f"{path} is cut short or damaged; download it again.") from error
 
 
 def as_acquired(image: NDArray[Any], found: PublicSet, view: ViewName) -> NDArray[Any]:

@@ -83,6 +83,16 @@ def test_a_broken_mask_is_refused_in_one_sentence(tmp_path):
         read(blob_scan(), tmp_path / "mask.png", views=["anterior"])
 
 
+def test_a_mask_that_arrived_in_part_is_refused(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 2, blob_scan().views["anterior"].shape, np.uint8)
+    Image.fromarray(noise).save(tmp_path / "mask.png")
+    content = (tmp_path / "mask.png").read_bytes()
+    for end in (b"", bytes(len(content) // 2)):
+        (tmp_path / "mask.png").write_bytes(content[: len(content) // 2] + end)
+        with pytest.raises(UserError, match="is damaged"):
+            read(blob_scan(), tmp_path / "mask.png", views=["anterior"])
+
+
 def test_pictures_and_foreign_outlines_next_to_a_dicom_scan_are_labels_or_reported(study, tmp_path):
     folder = tmp_path / "study"
     folder.mkdir()

@@ -177,3 +177,15 @@ def test_folders_that_do_not_say_who_has_lesions_are_named_and_a_set_of_only_suc
     (folder / "images" / "Without metastases").rename(folder / "images" / "Grupo 2")
     with pytest.raises(UserError, match="'Grupo 1', 'Grupo 2', which do not say who has lesions; rename the folders"):
         imported("iics-una", folder, tmp_path / "e")
+
+
+def test_a_scan_or_a_mask_cut_short_leaves_its_patient_out_by_the_name_of_the_file(bs80k, tmp_path):
+    masks = open_sets.write_skeleton(tmp_path / "masks", PATIENTS, (512, 128))
+    scan, mask = bs80k / "temp" / "wholeBodyANT" / "1.jpg", masks / "dataset" / "masks" / "anterior" / "10.png"
+    scan.write_bytes(scan.read_bytes()[:5000])
+    mask.write_bytes(mask.read_bytes()[:100])
+    result = imported("bs80k-skeleton", masks, tmp_path / "d", scans=bs80k)
+    assert result.left_out == {
+        "1": f"{scan} is cut short or damaged; download it again.",
+        "10": f"{mask} is cut short or damaged; download it again.",
+    }
