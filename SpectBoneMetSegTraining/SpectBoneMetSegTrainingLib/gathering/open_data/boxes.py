@@ -57,7 +57,7 @@ def read_boxes(path: Path, shape: tuple[int, int]) -> tuple[list[NamedBox], list
             )
             for each in root.iter("object")
         ]
-    except (ElementTree.ParseError, ValueError, OSError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError, OverflowError, OSError) as error:
         raise UserError(f"{path} is damaged ({reason_of(error)}); download it again.") from error
     kept, notes = [], []
     for box in found:

@@ -71,12 +71,19 @@ class CocoBones:
                 self._found.setdefault(place, []).append((region, each["segmentation"]))
 
     def mask(self, patient: str, view: ViewName, shape: tuple[int, int], numbers: Mapping[str, int]) -> Any:
-        """Return the (rows, columns) int64 region numbers as stored; None if that view was not outlined."""
+        """Return the (rows, columns) int64 region numbers as stored; None if that view was not outlined.
+
+        Raises:
+            UserError: an outline is damaged, or is one of an image of another size.
+        """
         if (patient, view) not in self._found:
             return None
         result = np.zeros(shape, np.int64)
         for region, segmentation in self._found[patient, view]:
-            result[_drawn(segmentation, shape)] = numbers[region]
+            try:
+                result[_drawn(segmentation, shape)] = numbers[region]
+            except (KeyError, TypeError, ValueError, IndexError) as error:
+                raise UserError(f"An outline of its {view} view is damaged; download the outlines again.") from error
         return result
 
 
@@ -93,8 +100,8 @@ def read_coco(folder: Path) -> CocoBones:
     for path in paths:
         try:
             bones.add(read_json(path, remedy="download it again"))
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} holds no COCO annotations ({error}); download it again.") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path} holds no COCO annotations; download it again.") from error
     return bones
 
 

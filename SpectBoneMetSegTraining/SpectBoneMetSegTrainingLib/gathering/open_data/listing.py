@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
@@ -158,7 +159,7 @@ def check_hashes(folder: Path) -> None:
     Raises:
         UserError: a file differs, or a list of files is damaged.
     """
-    for names, digest in _stated(folder):
+    for names, digest in chain.from_iterable(_stated(folder).values()):
         path = next((folder / name for name in names if (folder / name).is_file()), None)
         if path is not None and digest and sha256_of(path) != digest:
             raise UserError(f"{path} is not the published file (its SHA-256 differs); download it again.")
@@ -173,7 +174,9 @@ def note_missing(found: PublicSet, folder: Path, listing: Listing) -> None:
         UserError: a list of files is damaged.
     """
     counted: dict[Role, list[str]] = {}
-    for names, _ in _stated(folder):
+    stated = _stated(folder)
+    listing.notes += [f"{name} lists no files: nothing was compared with it." for name in stated if not stated[name]]
+    for names, _ in chain.from_iterable(stated.values()):
         # The longest path holds the folders that a pattern begins with.
         for item in found.files:
             place = _place(found, item, names[-1])
@@ -189,17 +192,33 @@ def note_missing(found: PublicSet, folder: Path, listing: Listing) -> None:
     ]
 
 
-def _stated(folder: Path) -> Iterator[tuple[list[str], str]]:
-    """(paths, SHA-256 or "") of every listed file; a manifest's paths may begin inside its mask set's folder."""
-    manifest, sums = folder / "manifest.csv", folder / "SHA256SUMS.txt"
-    if manifest.is_file():
-        for row in csv.DictReader(io.StringIO(read_text(manifest), newline="")):
-            name, within = (row.get("file") or "").strip("/"), row.get("mask_set") or ""
-            if name:
-                yield [name, f"{within}/{name}"] if within else [name], (row.get("sha256") or "").strip().lower()
-    if sums.is_file():
-        for line in read_text(sums).splitlines():
-            digest, _, name = line.strip().partition(" ")
-            name = name.strip().lstrip("*")
-            if len(digest) == 64 and name:
-                yield [name], digest.lower()
+def _stated(folder: Path) -> dict[str, list[tuple[list[str], str]]]:
+    """{list of files: its (paths, SHA-256 or "")} of the lists in a folder.
+
+    Raises:
+        UserError: a list is damaged.
+    """
+    result = {}
+    for name, read in (("manifest.csv", _of_manifest), ("SHA256SUMS.txt", _of_sums)):
+        if (folder / name).is_file():
+            try:
+                result[name] = list(read(read_text(folder / name)))
+            except csv.Error as error:
+                raise UserError(f"{folder / name} is damaged ({error}); download it again.") from error
+    return result
+
+
+def _of_manifest(text: str) -> Iterator[tuple[list[str], str]]:
+    """(paths, SHA-256 or "") of every row; its paths may begin inside its mask set's folder."""
+    for row in csv.DictReader(io.StringIO(text, newline="")):
+        name, within = (row.get("file") or "").strip("/"), row.get("mask_set") or ""
+        if name:
+            yield [name, f"{within}/{name}"] if within else [name], (row.get("sha256") or "").strip().lower()
+
+
+def _of_sums(text: str) -> Iterator[tuple[list[str], str]]:
+    for line in text.splitlines():
+        digest, _, name = line.strip().partition(" ")
+        name = name.strip().lstrip("*")
+        if len(digest) == 64 and name:
+            yield [name], digest.lower()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import shutil
 import unicodedata
 
@@ -189,3 +191,57 @@ def test_a_scan_or_a_mask_cut_short_leaves_its_patient_out_by_the_name_of_the_fi
         "1": f"{scan} is cut short or damaged; download it again.",
         "10": f"{mask} is cut short or damaged; download it again.",
     }
+
+
+JUNK = b"\xff\xfe\x00junk"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("manifest.csv", JUNK), ("SHA256SUMS.txt", JUNK), ("manifest.csv", b"x" * 200_000)]
+)
+def test_a_damaged_list_of_files_is_refused_in_a_sentence_with_its_remedy(name, content, bs80k, tmp_path):
+    masks = open_sets.write_hotspots(tmp_path / "masks", (1, 10))
+    (masks / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} .*download it again"):
+        imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "SHA256SUMS.txt"])
+def test_a_list_that_names_no_files_is_reported(name, bs80k, tmp_path):
+    masks = open_sets.write_hotspots(tmp_path / "masks", PATIENTS)
+    (masks / name).write_text("something else\n")
+    notes = imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k).notes
+    assert f"{name} lists no files: nothing was compared with it." in notes
+
+
+def test_a_damaged_list_of_labels_is_refused_in_a_sentence_with_its_remedy(bs80k, tmp_path):
+    for content in (JUNK, b"no labels\n"):
+        (boxes_of(bs80k, "ANT").parent / "wholeBodyANT.txt").write_bytes(content)
+        with pytest.raises(UserError, match=r"wholeBodyANT.txt .*download it again"):
+            imported("bs80k", bs80k, tmp_path / "d")
+
+
+def test_damaged_anatomy_is_refused_and_a_damaged_outline_leaves_its_patient_out(bs80k, tmp_path):
+    masks = open_sets.write_coco(tmp_path / "masks", PATIENTS)
+    path = masks / "labels_val.json"
+    whole = json.loads(path.read_text())
+    whole["annotations"][0]["segmentation"] = {"size": [1024], "counts": "no runs"}
+    path.write_text(json.dumps(whole))
+    result = imported("bs80k-anatomy", masks, tmp_path / "d", scans=bs80k)
+    assert "An outline of its anterior view is damaged" in result.left_out["10"]
+    for content in (JUNK, b"[]", b'{"images": [1]}', b'{"images": [], "categories": [], "annotations": [{}]}'):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"labels_val.json .*download it again"):
+            imported("bs80k-anatomy", masks, tmp_path / "e", scans=bs80k)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [JUNK, b'<?xml version="1.0" encoding="none"?><a/>', open_sets.box_xml(("Normal", 1, 2, 3, 4)).replace("4", "inf")],
+)
+def test_damaged_boxes_leave_their_patient_out(content, bs80k, tmp_path):
+    path = boxes_of(bs80k, "ANT") / "10.xml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    result = imported("bs80k", bs80k, tmp_path / "d")
+    assert list(result.left_out) == ["10"]
+    assert re.search(r"10.xml is damaged .*download it again", result.left_out["10"])
