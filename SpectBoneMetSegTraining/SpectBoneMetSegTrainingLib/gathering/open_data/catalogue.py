@@ -185,6 +185,7 @@ _ALL = (
         people="bs80k",
         size=(1024, 256),
         diseased={"abnormal": True, "normal": False},
+        expected={"scan anterior": 6738, "scan posterior": 6738},
         twins=_TWINS,
         left_out=_LEFT_OUT,
         faults=(

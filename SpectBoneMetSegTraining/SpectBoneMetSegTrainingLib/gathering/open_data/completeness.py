@@ -15,6 +15,9 @@ from .listing import Listing, packed_in
 
 __all__ = ["check_whole"]
 
+#: Most patients that a note names.
+NAMED = 5
+
 
 def check_whole(found: PublicSet, listing: Listing, folder: Path, more: Mapping[str, int]) -> list[str]:
     """Return notes about what is missing.
@@ -34,7 +37,13 @@ def check_whole(found: PublicSet, listing: Listing, folder: Path, more: Mapping[
     else:
         _check_packed(found, listing, folder)
     notes = _check_groups(found, listing, folder)
-    return [*notes, *_differing_counts(found, listing, more), *_unlisted(found, listing), *_unlabelled(found, listing)]
+    return [
+        *notes,
+        *_single_views(listing),
+        *_differing_counts(found, listing, more),
+        *_unlisted(found, listing),
+        *_unlabelled(found, listing),
+    ]
 
 
 def _check_boxes(listing: Listing, folder: Path) -> None:
@@ -94,6 +103,16 @@ def _published(found: PublicSet) -> dict[str, int]:
     used = ("patients", "boxes") if found.boxes else ("patients",)
     base = find_set(found.base).expected if found.base else {}
     return {**{what: number for what, number in base.items() if what.startswith(used)}, **found.expected}
+
+
+def _single_views(listing: Listing) -> Iterator[str]:
+    """Name the first patients with one view, in a set that has both views."""
+    scans = listing.of("scan")
+    for view in VIEW_NAMES:
+        lacking = [patient for patient in listing.patients() if (patient, view) not in scans]
+        if lacking and listing.has_any("scan", view):
+            first = ", ".join(lacking[:NAMED]) + (", ..." if len(lacking) > NAMED else "")
+            yield f"{pluralize(len(lacking), 'patient')} without the {view} view, read from the other one: {first}."
 
 
 def _unlisted(found: PublicSet, listing: Listing) -> Iterator[str]:

@@ -245,3 +245,11 @@ def test_damaged_boxes_leave_their_patient_out(content, bs80k, tmp_path):
     result = imported("bs80k", bs80k, tmp_path / "d")
     assert list(result.left_out) == ["10"]
     assert re.search(r"10.xml is damaged .*download it again", result.left_out["10"])
+
+
+def test_patients_with_one_view_are_counted_and_named(tmp_path):
+    folder = open_sets.write_libs(tmp_path / "set")
+    (folder / "wholePOST" / "Normal" / "1.jpg").unlink()
+    notes = imported("libs160k", folder, tmp_path / "d").notes
+    assert "1 patient without the posterior view, read from the other one: 1." in notes
+    assert "scan anterior: 3 found, 6738 published." in notes
