@@ -208,3 +208,20 @@ def write_pairs(folder: Path, patients: tuple[str, ...]) -> Path:
                 header = path.read_text().replace("AnatomicalOrientation = RAI", "AnatomicalOrientation = ??")
                 path.write_text(header)
     return folder
+
+
+def write_nnunet_pairs(folder: Path, patients: tuple[str, ...]) -> Path:
+    """A view a channel in 8-bit PNG, the last patient among the test images, which have no masks."""
+    for place, patient in enumerate(patients):
+        images = folder / ("imagesTs" if patient == patients[-1] else "imagesTr")
+        for channel, view in enumerate(("ANT", "POST")):
+            name = f"{patient}_{channel:04d}.png"
+            write_png(images / name, grey(shifted(place)[view], GAINS[view]))
+            if patient == patients[-1]:
+                continue
+            hot = np.zeros((1024, 256), np.uint8)
+            x0, y0, x1, y1 = spot_box(place, view, 0)
+            hot[y0:y1, x0:x1], hot[400:410, 100:110] = 2, 1
+            write_png(folder / "labelsTr" / "lesion" / name, hot)
+            write_png(folder / "labelsTr" / "bone" / name, bone_mask(place))
+    return folder

@@ -309,6 +309,23 @@ def test_a_posterior_view_stored_flipped_is_turned_back_and_headers_state_the_pi
     assert not [note for note in record["notes"] if "mirrored" in note]
 
 
+def test_the_channels_of_nnunet_folders_are_the_two_views_of_a_patient_with_their_masks(tmp_path):
+    folder = open_sets.write_nnunet_pairs(tmp_path / "set", ("BS_1", "BS_2", "BS_3"))
+    result = imported("nnunet-pairs", folder, tmp_path / "d")
+    assert result.cases == {"train": 2, "test": 0, "unlabelled": 1}
+    assert result.left_out == {}
+    record = read_json(tmp_path / "d" / "instances" / "nnunet-pairs_BS_2.json")
+    assert [each["labelled"] for each in record["lesions"]] == [{"anterior": True}, {"posterior": True}]
+    assert record["benign_areas"] == 2
+    rows, columns = open_sets.SPOT
+    for name in ("anterior", "posterior"):
+        marked = read_image(tmp_path / "d" / "instances" / f"nnunet-pairs_BS_2_{name}.nii.gz").any(0)
+        assert marked[rows.start + 1 : rows.stop + 1, columns].all()
+    regions = read_image(tmp_path / "d" / "regions" / "nnunet-pairs_BS_2" / "regions_posterior.nrrd")[0]
+    # Seen from behind the patient's right is at the right: left femur 10, right femur 60.
+    assert (regions[500, 105], regions[500, 150]) == (10, 60)
+
+
 def test_a_description_of_ones_own_reads_another_layout(tmp_path):
     for patient in (3, 4):
         for view, name in (("ANT", "front"), ("POST", "back")):
