@@ -365,7 +365,7 @@ class _Gatherer:
 
 
 def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
-    """Read a scan, from a copy if a file is unreadable; return it with notes.
+    """Read a scan, from a copy if a file is unreadable; return it with notes, among them what reading assumed.
 
     Raises:
         UserError: neither the scan nor its copies can be read, or it is no whole-body scan in counts.
@@ -375,7 +375,7 @@ def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
         scan = read_files(found.files)
     except UserError as error:
         scan, notes = _read_copy(found, error)
-    return scan, [*notes, *check_scan(scan, can_override=False)]
+    return scan, list(dict.fromkeys([*notes, *scan.warnings, *check_scan(scan, can_override=False)]))
 
 
 def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[str]]:
