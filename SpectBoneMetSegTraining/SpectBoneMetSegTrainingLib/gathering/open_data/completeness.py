@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from .catalogue import find_set
-from .description import PublicSet
+from .description import PublicSet, Role
 from .listing import Listing, packed_in
 
 __all__ = ["check_whole"]
@@ -118,7 +118,7 @@ def _single_views(listing: Listing) -> Iterator[str]:
 def _unlisted(found: PublicSet, listing: Listing) -> Iterator[str]:
     """Say how many pictures count as normal only because nothing is there for them."""
     lists = found.label_lists or (find_set(found.base).label_lists if found.base else "")
-    role = "boxes" if found.boxes else "lesions"
+    role: Role = "boxes" if found.boxes else "lesions"
     unknown = [place for place in listing.of("scan") if place not in listing.abnormal and place not in listing.of(role)]
     if lists and unknown:
         yield (
