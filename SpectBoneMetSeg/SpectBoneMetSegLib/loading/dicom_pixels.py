@@ -97,7 +97,9 @@ def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
         warnings.simplefilter("always")
         try:
             stored = np.asarray(dataset.pixel_array)
-        except Exception as error:  # every decoder has its own exceptions
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # every decoder has its own; a panic of one in Rust is not even an Exception
             raise UserError(
                 f"The pixels of {name} are damaged or compressed in a way that cannot be read "
                 f"({syntax.name}); export it uncompressed."

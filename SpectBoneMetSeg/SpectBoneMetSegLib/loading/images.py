@@ -244,7 +244,7 @@ def open_image(path: Path) -> SimpleITK.Image:
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(display)
-    if not _is_whole(path, image):
+    if 0 in image.GetSize() or not _is_whole(path, image):
         raise DamagedFileError(f"{path.name} is cut short or damaged; copy or export it again.")
     return image
 

@@ -142,3 +142,10 @@ def test_nothing_is_printed_on_the_terminal(tmp_path, capfd):
         warnings.simplefilter("error")
         read_scan(tmp_path / "a.dcm")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_decoder_that_panics_is_an_error_in_the_file(tmp_path):
+    ds = coded_pair()
+    ds.compress(RLELossless, generate_instance_uid=False)
+    ds.Rows = ds.Columns = 1
+    assert "a.dcm are damaged" in refusal(saved(ds, tmp_path / "a.dcm"))

@@ -76,9 +76,9 @@ def read_dicom_seg(
         sources = _Sources(scan)
         placed = [_placed(header, index, frames[index], sources, path) for index in range(len(frames))]
         numbers = [_segment_of(header, index) for index in range(len(frames))]
-    except UserError:
+    except (UserError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # pydicom and its decoders raise whatever a damaged header makes them
+    except BaseException as error:  # pydicom and its decoders raise whatever a damaged header makes them, even a panic
         raise UserError(f"{path.name} is a damaged DICOM segmentation; export it again.") from error
     marks: list[Mark] = []
     for (pixels, view), number in zip(placed, numbers, strict=True):
