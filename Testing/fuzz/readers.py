@@ -26,7 +26,7 @@ for place in ("SpectBoneMetSeg", "SpectBoneMetSegTraining", "SpectBoneMetSegTrai
 
 HANG_SECONDS, MEMORY_MB = 20, 4096
 FOUND = Path("fuzz-found")
-#: Reader: (how its files end, generator of seeds in the corpus of bad files).
+#: Reader: (how its files end, generator of seeds in the corpus of bad files, in which "intact" ones can be read).
 TARGETS = {
     "dicom": (".dcm", "scans"),
     "nrrd": (".nrrd", "scans"),
@@ -34,8 +34,10 @@ TARGETS = {
     "meta": (".mha", "scans"),
     "png": (".png", "scans"),
     "tiff": (".tif", "scans"),
+    "jpeg": (".jpg", "scans"),
     "labelme": (".json", "labels"),
     "seg.nrrd": (".seg.nrrd", "labels"),
+    "dicom seg": (".dcm", "labels"),
     "card": ("", "cards"),
     "model": (".zip", "model_files"),
 }
@@ -43,14 +45,13 @@ TARGETS = {
 
 def reader_of(target: str, folder: Path) -> Callable[[Path], object]:
     """What reads a file of that kind."""
-    from SpectBoneMetSegLib.loading import read_scan
+    from support.intact_files import labelled_scan, read_picture
 
-    if target in ("labelme", "seg.nrrd"):
+    if TARGETS[target][1] == "labels":
         from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
         from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile
-        from support.nm_files import coded_pair, saved
 
-        scan = read_scan(saved(coded_pair(), folder / "scan.dcm"))
+        scan = labelled_scan(folder.parent)
         return lambda path: read_labels([LabelFile(path, "anterior")], scan)
     if target == "card":
         from SpectBoneMetSegLib.model.store import read_model
@@ -65,7 +66,7 @@ def reader_of(target: str, folder: Path) -> Callable[[Path], object]:
 
         os.environ[MODELS_VARIABLE] = str(folder / "models")
         return import_model
-    return read_scan
+    return read_picture
 
 
 def seeds_of(target: str) -> list[bytes]:
@@ -157,6 +158,9 @@ def main() -> None:
             return
         with atheris.instrument_imports(include=["SpectBoneMetSegLib", "SpectBoneMetSegTrainingLib", "pydicom"]):
             show = one_input(args.reader, folder)
+            # What is imported when it is first needed must be imported here.
+            for seed in seeds_of(args.reader)[:1]:
+                show(seed)
         corpus = Path(place) / "corpus"
         corpus.mkdir()
         for number, seed in enumerate(seeds_of(args.reader)):

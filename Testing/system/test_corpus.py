@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.memory import peak_memory_mb
-from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.model.archive import import_model
 from SpectBoneMetSegLib.model.store import MODELS_VARIABLE, read_model
 from support import bad_files
+from support.intact_files import label_bytes, labelled_scan, read_picture, scan_bytes
 
 #: Seconds of processor a file may take, and MB that reading all may add.
 MOST_SECONDS, MOST_MB = 20.0, 1500.0
@@ -48,16 +48,19 @@ def test_the_corpus_is_large_and_always_the_same():
 
 
 def test_scans(tmp_path):
-    survive(list(bad_files.scans()), tmp_path, read_scan)
+    taken = survive(list(bad_files.scans()), tmp_path, read_picture)
+    assert {f"intact{ending}" for ending in scan_bytes()} <= set(taken)
 
 
 def test_labels(tmp_path):
     from SpectBoneMetSegTrainingLib.gathering.formats.read_labels import read_labels
     from SpectBoneMetSegTrainingLib.gathering.labels.marks import LabelFile
-    from support.nm_files import coded_pair, saved
 
-    scan = read_scan(saved(coded_pair(), tmp_path / "scan.dcm"))
-    survive(list(bad_files.labels()), tmp_path, lambda path: read_labels([LabelFile(path, "anterior")], scan))
+    scan = labelled_scan(tmp_path)
+    (tmp_path / "labels").mkdir()
+    files = list(bad_files.labels())
+    taken = survive(files, tmp_path / "labels", lambda path: read_labels([LabelFile(path, "anterior")], scan))
+    assert {f"intact{ending}" for ending in label_bytes()} <= set(taken)
 
 
 def test_cards(tmp_path):

@@ -21,6 +21,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import dcmwrite
 from pydicom.tag import Tag
 
+from .intact_files import label_bytes, scan_bytes
 from .nm_files import coded_pair
 
 #: (name of the file, its bytes).
@@ -28,7 +29,8 @@ Named = tuple[str, bytes]
 
 
 def scans() -> Iterator[Named]:
-    """For `read_scan`."""
+    """For `read_picture`; the files named "intact" can be read."""
+    yield from ((f"intact{ending}", content) for ending, content in scan_bytes().items())
     yield from _dicom()
     yield from _nrrd()
     yield from _nifti()
@@ -249,17 +251,13 @@ def _pictures() -> Iterator[Named]:
 
 
 def labels() -> Iterator[Named]:
-    """For `read_labels`, drawn on some scan."""
+    """For `read_labels`, drawn on `labelled_scan`; the files named "intact" can be read."""
+    intact_labels = label_bytes()
+    yield from ((f"intact{ending}", content) for ending, content in intact_labels.items())
     for number, value in enumerate(_json_oddities()):
         yield f"odd{number}.json", value
-    shape: dict[str, Any] = {"label": "lesion", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}
-    intact: dict[str, Any] = {
-        "version": "5",
-        "shapes": [shape],
-        "imagePath": "a.png",
-        "imageHeight": 256,
-        "imageWidth": 64,
-    }
+    intact = json.loads(intact_labels[".json"])
+    (shape,) = intact["shapes"]
     changes: list[dict[str, Any]] = [
         {"shapes": None}, {"shapes": "x"}, {"shapes": [None]}, {"shapes": [[]]}, {"imageHeight": -1},
         {"imageHeight": 10**12, "imageWidth": 10**12}, {"imageData": "no base 64"}, {"imagePath": "../../etc/passwd"},
@@ -274,6 +272,19 @@ def labels() -> Iterator[Named]:
         yield f"shapes{number}.json", json.dumps({**intact, **change}).encode()
     for name, content in _nrrd():
         yield name.replace(".nrrd", ".seg.nrrd"), content
+    yield from _spoiled("nrrd", ".seg.nrrd", intact_labels[".seg.nrrd"])
+    yield from _spoiled("seg", ".dcm", intact_labels[".dcm"])
+
+
+def _spoiled(name: str, ending: str, whole: bytes) -> Iterator[Named]:
+    """Cut files, and files with damaged bytes, at random."""
+    dice = random.Random(2)
+    for number in range(24):
+        yield f"{name}_cut{number}{ending}", whole[: dice.randrange(len(whole))]
+        spoiled = bytearray(whole)
+        for _ in range(dice.choice((1, 4, 40))):
+            spoiled[dice.randrange(min(len(spoiled), 1200))] = dice.randrange(256)
+        yield f"{name}_spoiled{number}{ending}", bytes(spoiled)
 
 
 def _json_oddities() -> Iterator[bytes]:
