@@ -194,11 +194,12 @@ def test_the_log_has_a_json_line_a_study_with_seconds_a_step(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX'")
-def test_a_terminated_run_cleans_up_and_the_next_continues(archive, tmp_path, expected):
+@pytest.mark.parametrize("sent", ["SIGTERM", "SIGHUP"])
+def test_a_terminated_run_cleans_up_and_the_next_continues(archive, tmp_path, expected, sent):
     out = tmp_path / "out"
     run = subprocess.Popen([*COMMAND, str(archive), "--output", str(out), "--quick", "--jobs", "2"])
     wait_for(lambda: any(out.glob("P*")))
-    run.send_signal(signal.SIGTERM)
+    run.send_signal(getattr(signal, sent))
     assert run.wait(60) == 130
     assert set(states(out).values()) <= {"read", "not read yet"}
     assert batch(archive, out) == 0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import platform
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 from ..common.errors import UserError, reason_of
 from .cases import Case
-from .work import Settings, failure_result, read_case
+from .work import Settings, failure_result, read_case, reader_of
 
 __all__ = ["cluster_map", "results_of_cluster"]
 
@@ -31,11 +36,30 @@ def results_of_cluster(address: str, settings: Settings, cases: Sequence[Case]) 
         cases: the cases to read.
 
     Raises:
-        UserError: no scheduler, no worker, or a worker without the model.
+        UserError: no scheduler, no worker, or a worker without the model or without the archive.
         ModuleNotFoundError: Dask is not installed.
     """
-    for number, result in cluster_map(address, partial(read_case, settings), cases):
-        yield number, failure_result(cases[number], result) if isinstance(result, Exception) else result
+    for number, result in cluster_map(address, partial(_read_on_worker, settings), cases):
+        if isinstance(result, Exception):
+            yield number, failure_result(cases[number], result)
+            continue
+        if "worker" in result and ("file" not in result or os.path.exists(result["file"])):
+            # The worker is to blame, not the study.
+            raise UserError(f"A worker on {result['worker']} cannot read: {result['reason']}", "scheduler")
+        yield number, read_case(settings, cases[number]) if "worker" in result else result
+
+
+def _read_on_worker(settings: Settings, case: Case) -> dict[str, Any]:
+    """Return the result of `work.read_case`, or {"worker", "reason"[, "file"]} if this machine lacks what it needs."""
+    try:
+        reader_of(settings)
+    except UserError as error:
+        return {"worker": platform.node(), "reason": str(error)}
+    missing = [path for path in case.scan.files if not path.exists()] if case.scan else []
+    if missing:
+        reason = f"{missing[0]} is not there; the archive must have the same path on every machine."
+        return {"worker": platform.node(), "reason": reason, "file": str(missing[0])}
+    return read_case(settings, case)
 
 
 def cluster_map(address: str, work: Callable[[Item], Any], items: Sequence[Item]) -> Iterator[tuple[int, Any]]:
@@ -50,14 +74,23 @@ def cluster_map(address: str, work: Callable[[Item], Any], items: Sequence[Item]
         UserError: no scheduler, or no worker.
         ModuleNotFoundError: Dask is not installed.
     """
-    from distributed import Client, as_completed
+    from distributed import Client
 
-    try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"No Dask scheduler answers at {address} ({reason_of(error)}); check the address.", "scheduler"
-        ) from error
+    with _silent_library():
+        try:
+            _connect(address)
+            client = Client(address, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"No Dask scheduler answers at {address} ({reason_of(error)}); check the address.", "scheduler"
+            ) from error
+        yield from _map(client, address, work, items)
+
+
+def _map(client: Any, address: str, work: Callable[[Item], Any], items: Sequence[Item]) -> Iterator[tuple[int, Any]]:
+    """Yield the results of a connected client, which is closed at the end."""
+    from distributed import as_completed
+
     with client:
         threads = sum(client.nthreads().values())
         if not threads:
@@ -83,6 +116,32 @@ def cluster_map(address: str, work: Callable[[Item], Any], items: Sequence[Item]
             # Results are released: memory does not grow with the number of items.
             future.release()
             submit()
+
+
+def _connect(address: str) -> None:
+    """Try whether something listens at an address: a client that cannot connect ends in a traceback later.
+
+    Raises:
+        OSError, ValueError: nothing listens there, or it is no address.
+    """
+    from distributed.comm.addressing import get_address_host_port
+
+    host, port = get_address_host_port(address)
+    socket.create_connection((host, port), PATIENCE).close()
+
+
+@contextmanager
+def _silent_library() -> Iterator[None]:
+    """Leave out the library's own messages: what concerns the user is an exception."""
+    logs = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _readable(error: BaseException) -> Exception:

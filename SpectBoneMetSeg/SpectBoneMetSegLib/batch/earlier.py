@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..common.files import sha256_of
+from ..export.receipt import input_digests
 from .cases import Case, keys_of, receipt_of
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ def is_done(
     case: Case, card: ModelCard, options: Options, *, quick: bool = False, outputs: Outputs | None = None
 ) -> bool:
     """Return whether a case's folder holds a complete result of this scan with this model and these options.
+
+    The scan's files are compared with the digests of the receipt if they changed after it was written.
 
     Args:
         case: the case.
@@ -45,14 +49,35 @@ def is_done(
         and isinstance(model, dict)
         and model.get("sha256") == card.sha256
         and all(receipt.get(name) == value for name, value in values.items())
-        and _whole(case.folder)
+        and _whole(case.folder, receipt, regions=bool(card.network.regions))
+        and _unchanged(case, receipt)
     )
 
 
-def _whole(folder: Path) -> bool:
-    """Return whether no file of a result is empty, as a power cut may leave it."""
+def _whole(folder: Path, receipt: dict[str, Any], *, regions: bool) -> bool:
+    """Return whether all files of a result exist, none is empty, and the table has a row for every lesion."""
+    from ..export.result_folder import result_files
+
+    views = receipt.get("views") or []
     try:
-        return all(path.stat().st_size > 0 for path in folder.rglob("*") if path.is_file())
+        present = {path.name for path in folder.iterdir()}
+        filled = all(path.stat().st_size > 0 for path in folder.rglob("*") if path.is_file())
+    except OSError:
+        return False
+    expected = result_files(views, quick=bool(receipt.get("quick")), regions=regions)
+    return filled and expected <= present and len(_lesions(folder)) == receipt.get("lesions")
+
+
+def _unchanged(case: Case, receipt: dict[str, Any]) -> bool:
+    """Return whether the files of a case are those of its result; only files newer than the result are read."""
+    files = case.scan.files if case.scan else ()
+    try:
+        written = (case.folder / "receipt.json").stat().st_mtime
+        # A file that was copied may have an old time of modification.
+        if all(max(status.st_mtime, status.st_ctime) < written for status in map(Path.stat, files)):
+            return True
+        copies = [copy for path in files for copy in case.scan.copies.get(path, ())] if case.scan else []
+        return input_digests(receipt) <= {sha256_of(path) for path in (*files, *copies)}
     except OSError:
         return False
 

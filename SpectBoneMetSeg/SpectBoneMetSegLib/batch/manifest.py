@@ -31,7 +31,7 @@ class ArchiveContents:
     Attributes:
         cases: the scans, in the order of their files.
         left_out: files that are not read.
-        files: all files of the archive.
+        files: all files of the archive, and for hidden folders, results and data sets the folder.
     """
 
     cases: list[Case]
@@ -59,7 +59,8 @@ def find_cases(folder: Path, output: Path, progress: Callable[[int], None] = lam
 
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give the folder that holds the studies.")
-    every, units = files_in(folder, output), dict[Path, list[Path]]()
+    _refuse_studies_in(output, folder)
+    (every, passed_over), units = files_in(folder, output), dict[Path, list[Path]]()
     for path in every:
         top = folder / path.relative_to(folder).parts[0]
         units.setdefault(folder if top == path else top, []).append(path)
@@ -78,10 +79,32 @@ def find_cases(folder: Path, output: Path, progress: Callable[[int], None] = lam
         wanted += [(unit if alone else scan.files[0], name, scan, "", identity_of(scan)) for scan, name in entries]
         searched += len(files)
         progress(searched)
-    if not wanted and not left_out:
-        raise UserError(f"{folder} holds no study; give the folder that holds the studies.")
+    if not wanted and not any(each.failed for each in (*left_out, *passed_over)):
+        first = next(iter((*left_out, *passed_over)), None)
+        because = "" if first is None else f" ({first.path} is left out, {first.reason})"
+        raise UserError(f"{folder} holds no study{because}; give the folder that holds the studies.")
     kept, repeated = _once(sorted(wanted, key=lambda entry: str(entry[0])))
-    return ArchiveContents(assign_folders(kept, output), left_out + repeated, every)
+    out = [*left_out, *repeated, *passed_over]
+    return ArchiveContents(assign_folders(kept, output), out, sorted({*every, *(each.path for each in passed_over)}))
+
+
+def _refuse_studies_in(output: Path, folder: Path) -> None:
+    """Refuse a folder of results in the archive that holds studies: they would not be read.
+
+    Raises:
+        UserError: it does.
+    """
+    from ..loading.archive import find_scans
+
+    if not output.is_dir() or not output.resolve().is_relative_to(folder.resolve()):
+        return
+    studies = [scan for scan in find_scans(output).scans if scan.sop_uids]
+    if studies:
+        raise UserError(
+            f"{output} holds studies, such as {studies[0].files[0]}, which would not be read; choose another folder "
+            "for the results.",
+            "output",
+        )
 
 
 def _once(

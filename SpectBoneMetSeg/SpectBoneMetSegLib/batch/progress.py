@@ -75,9 +75,12 @@ class CaseProgress:
         if not self.bar:
             print(self.text(), file=self._stream, flush=True)
             return
-        full = round(BAR_WIDTH * self.done / max(1, self._total))
-        line = f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {self.text()}"
-        line = line[: shutil.get_terminal_size().columns - 1]
+        text, columns = self.text(), shutil.get_terminal_size().columns - 1
+        # In a narrow terminal the bar is shorter, so that the number of failures stays visible.
+        width = min(BAR_WIDTH, max(0, columns - len(text) - len("[] ")))
+        full = round(width * self.done / max(1, self._total))
+        line = f"[{'#' * full}{'.' * (width - full)}] {text}" if width else text
+        line = line[:columns]
         self._stream.write("\r" + line.ljust(self._width))
         self._stream.flush()
         self._width = len(line)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError, reason_of
 from ..common.locks import FileLock, acquire_lock
 from .cases import Case, receipt_of
 from .earlier import attempt_of, is_done, row_of, row_of_earlier
+from .log import line_of, log_file
 from .manifest import ArchiveContents
-from .tables import earlier_failures, write_batch_table, write_failures
+from .tables import earlier_failures, failures_outside, write_batch_table, write_failures
 
 if TYPE_CHECKING:
     from ..export.outputs import Outputs
@@ -150,6 +148,7 @@ class Run:
             attempt: returns the digest of an attempt, by which a later run recognises a failure.
         """
         self.plan, self.output, self._folder, self._attempt = plan, output, folder, attempt
+        self._elsewhere = failures_outside(output, folder)
         self.broken = broken_files(plan.found.left_out, folder, output)
         self.results: dict[Path, dict[str, Any]] = {}
         #: The rows of `batch.csv`, after it was written.
@@ -185,7 +184,9 @@ class Run:
         """
         waiting = self.plan.waiting
         try:
-            with _log_file(log) as write_line:
+            with log_file(log) as write_line:
+                for each in self.broken:
+                    write_line(line_of(Path(each["input"]), "", each))
                 for number, result in read(waiting) if waiting else ():
                     case = waiting[number]
                     if "stop" in result:
@@ -194,10 +195,10 @@ class Run:
                         self._check_archive()
                         result = {**describe_failure(case, result), "attempt": self._attempt(case)}
                     self.results[case.folder] = result
-                    write_line(_line(case, result))
+                    write_line(line_of(case.input, case.name, result))
                     if "failure" in result and time.monotonic() - self._failures_written > FAILURES_EVERY:
                         self._failures_written = time.monotonic()
-                        write_failures(self.output, self.failures)
+                        self._write_failures()
                     on_result(case, result)
         except BaseException:
             # The tables may fail for the same reason, which is reported once.
@@ -224,12 +225,15 @@ class Run:
     def _write_tables(self, *, quietly: bool) -> None:
         try:
             if self.output.is_dir() or not quietly:
-                write_failures(self.output, self.failures)
+                self._write_failures()
                 self.table = self._rows()
                 write_batch_table(self.output, self.table)
         except UserError:
             if not quietly:
                 raise
+
+    def _write_failures(self) -> None:
+        write_failures(self.output, [*self.failures, *self._elsewhere])
 
     def _rows(self) -> list[dict[str, Any]]:
         done = {case.folder for case in self.plan.done}
@@ -261,36 +265,6 @@ def broken_files(left_out: Sequence[LeftOut], folder: Path, output: Path) -> lis
                 message += f" The result of an earlier run stays in {earlier}."
         found.append({"input": str(each.path), "failure": message})
     return found
-
-
-@contextmanager
-def _log_file(path: Path | None) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Yield a function that appends a JSON line to a file; without a file it does nothing."""
-    if path is None:
-        yield lambda line: None
-        return
-    with _opened(path) as file:
-
-        def write(line: Mapping[str, Any]) -> None:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
-
-        yield write
-
-
-def _opened(path: Path) -> TextIO:
-    try:
-        return path.open("a", encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({reason_of(error)}); name another file.", "log") from error
-
-
-def _line(case: Case, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a case's entry of the log: time, result, and the seconds of its steps."""
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "input": str(case.input), "case": case.name}
-    if "failure" in result:
-        return {**line, "state": "failed", "reason": result["failure"]}
-    return {**line, "state": "read", **{name: result[name] for name in ("lesions", "area_cm2", "device", "seconds")}}
 
 
 def _rows_left_out(left_out: Sequence[LeftOut], broken: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

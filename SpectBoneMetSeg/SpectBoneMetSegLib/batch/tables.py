@@ -11,7 +11,7 @@ from ..common.errors import UserError, reason_of
 from ..common.files import whole_file
 from ..common.safe_text import safe_rows
 
-__all__ = ["BATCH_COLUMNS", "earlier_failures", "write_batch_table", "write_failures"]
+__all__ = ["BATCH_COLUMNS", "earlier_failures", "failures_outside", "write_batch_table", "write_failures"]
 
 #: The columns of `batch.csv`.
 BATCH_COLUMNS = (
@@ -48,6 +48,20 @@ def earlier_failures(output: Path) -> dict[str, str]:
             return {row["attempt"]: row["reason"] for row in csv.DictReader(file) if row.get("attempt")}
     except (OSError, ValueError, KeyError, csv.Error):
         return {}
+
+
+def failures_outside(output: Path, folder: Path) -> list[dict[str, Any]]:
+    """Return the failures of an earlier run with inputs outside a folder, which a run on this folder keeps."""
+    try:
+        with (output / "failures.csv").open(encoding="utf-8", newline="") as file:
+            rows = [(Path(row["input"]), row) for row in csv.DictReader(file)]
+        return [
+            {"input": row["input"], "failure": row["reason"], "attempt": row["attempt"] or ""}
+            for path, row in rows
+            if not path.absolute().is_relative_to(folder.absolute())
+        ]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return []
 
 
 def write_batch_table(output: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -55,19 +55,22 @@ class BatchCommand:
         options, outputs = prepare(args), outputs_of(args)
         if args.scheduler is not None and args.jobs is not None:
             raise UsageError("--jobs applies to this machine only; the cluster has its own number of workers.")
-        if args.scheduler is not None:
-            # Workers run in other working directories.
-            args.folder, args.output = (str(Path(name).absolute()) for name in (args.folder, args.output))
         if args.jobs is not None and args.jobs < 1:
             raise UsageError(f"--jobs {args.jobs} is not a number of processes; give 1 or more.")
+        if not args.folder:
+            raise UsageError("FOLDER is empty; give the folder that holds the studies.")
+        from ..batch.log import check_log
         from ..batch.run import lock_work_folder, remove_unfinished
         from ..batch.state import StateFile
         from ..model.store import find_model
 
-        folder, output = Path(args.folder), Path(args.output)
         try:
+            model = find_model(args.model)
+            if args.scheduler is not None:
+                _make_absolute(args, model.path)
+            folder, output, card = Path(args.folder), Path(args.output), model.card
+            check_log(None if args.log is None else Path(args.log), output)
             found = _find(folder, output)
-            card = find_model(args.model).card
         except UserError as error:
             raise UsageError.of(error) from error
         make_writable(output)
@@ -86,6 +89,13 @@ class BatchCommand:
             # Stopped processes leave the result that they were writing.
             remove_unfinished(output)
             lock.release()
+
+
+def _make_absolute(args: argparse.Namespace, model: Path) -> None:
+    """Make the paths absolute, also that of a model given by its folder: workers run in other working directories."""
+    args.folder, args.output = (str(Path(name).absolute()) for name in (args.folder, args.output))
+    if args.model and model == Path(args.model).expanduser():
+        args.model = str(model.absolute())
 
 
 def _find(folder: Path, output: Path) -> Any:
@@ -133,6 +143,7 @@ def _read_archive(
         )
         if args.json:
             print_json({"output": str(output), "manifest": str(manifest), "waiting": len(plan.waiting)})
+        state.update(stage="ended", sentence=f"{pluralize(len(plan.waiting), 'study', 'studies')} would be read.")
         return 0
     started = time.monotonic()
     failed_before = len(plan.failed) + len(run.broken)

@@ -134,7 +134,10 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Handle SIGTERM, which batch queues send, like Ctrl-C."""
+    """Handle SIGTERM, which batch queues send, and SIGHUP of a closed terminal like Ctrl-C.
+
+    A signal that is ignored, as SIGHUP under nohup, stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -142,11 +145,14 @@ def _terminate_as_interrupt() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    earlier = signal.signal(signal.SIGTERM, stop)
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handled = [each for each in signals if signal.getsignal(each) is not signal.SIG_IGN]
+    earlier = {each: signal.signal(each, stop) for each in handled}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for each, handler in earlier.items():
+            signal.signal(each, handler)
 
 
 def _parser(further: Mapping[str, Callable[[], Command]], arguments: Sequence[str] = ()) -> argparse.ArgumentParser:

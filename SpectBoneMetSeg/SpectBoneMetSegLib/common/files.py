@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,11 +24,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def paths_under(folder: Path) -> list[Path]:
-    """Return all files and folders below a folder, sorted; links are followed, every folder is listed once."""
+def paths_under(folder: Path, on_error: Callable[[OSError], None] | None = None) -> list[Path]:
+    """Return all files and folders below a folder, sorted; links are followed, every folder is listed once.
+
+    Args:
+        folder: where to search.
+        on_error: called with the error of every folder that cannot be listed.
+    """
     found: list[Path] = []
     seen: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=on_error, followlinks=True):
         real = os.path.realpath(parent)
         if real in seen:
             # A link to a parent folder would be followed endlessly.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError, reason_of
-from ..common.files import replace_folder, sync_files, temporary_path
+from ..common.files import DISK_FULL, replace_folder, sync_files, temporary_path
+from ..scan.planar import VIEW_NAMES
 from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_outputs
 
 if TYPE_CHECKING:
@@ -37,6 +39,23 @@ FILES = {
     *REPORT_FILES,
     DICOM_FOLDER,
 }
+#: Beginnings of the names that are written with `quick`.
+QUICK = ("mask", "lesions", "quantification", "receipt")
+
+
+def result_files(views: Iterable[str], *, quick: bool, regions: bool) -> set[str]:
+    """Return the names of the files of a complete reading.
+
+    Args:
+        views: the scan's existing views.
+        quick: only masks, tables and receipt were written.
+        regions: the model segments regions.
+    """
+    optional = {*REPORT_FILES, DICOM_FOLDER}
+    region_files = {name for name in FILES if name.startswith("regions")}
+    absent = {f"{kind}_{name}.nrrd" for kind in ("mask", "regions") for name in VIEW_NAMES if name not in views}
+    files = FILES - optional - absent - (set() if regions else region_files)
+    return {name for name in files if name.startswith(QUICK)} if quick else files
 
 
 class OutputNotWritableError(UserError):
@@ -85,9 +104,9 @@ def save_reading(
         sync_files(unfinished)
         replace_folder(unfinished, target)
     except OSError as error:
-        reason = reason_of(error)
+        remedy = "free some space there, or choose" if error.errno in DISK_FULL else "choose"
         raise OutputNotWritableError(
-            f"The results cannot be written to {target} ({reason}): choose another output folder."
+            f"The results cannot be written to {target} ({reason_of(error)}): {remedy} another output folder."
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -34,7 +34,8 @@ def test_a_log_has_a_line_a_minute_with_rate_time_left_and_failures():
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_terminal_has_one_bar_below_the_messages():
+def test_a_terminal_has_one_bar_below_the_messages(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     stream = Terminal()
     shown = progress.CaseProgress(4, stream)
     shown.tick()
@@ -45,3 +46,15 @@ def test_a_terminal_has_one_bar_below_the_messages():
     assert text.count("\n") == 1
     assert "[" + "#" * 8 + "." * 22 + "] 1 of 4" in text
     assert text.endswith("\r")
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("columns", [70, 80, 81, 200])
+def test_the_failures_are_visible_in_a_narrow_terminal(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    shown = progress.CaseProgress(20_000, stream)
+    shown.tick(failed=True)
+    line = stream.getvalue().rpartition("\r")[2]
+    assert len(line) < columns
+    assert line.endswith("1 failed")

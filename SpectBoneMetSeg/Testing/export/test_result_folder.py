@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_flushed_leaves_no_results(a_reading, tmp_path, mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OutputNotWritableError, match="choose another output folder"):
+    with pytest.raises(OutputNotWritableError, match="free some space there, or choose another output folder"):
         save_reading(a_reading, str(tmp_path / "case"))
     assert not list(tmp_path.iterdir())
 

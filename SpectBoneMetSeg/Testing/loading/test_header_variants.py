@@ -11,7 +11,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import read_scan
-from SpectBoneMetSegLib.loading.archive import find_scans
+from SpectBoneMetSegLib.loading.archive import LeftOut, find_scans
 from SpectBoneMetSegLib.scan.plausibility import check_scan
 
 MM = 4.52
@@ -221,4 +221,4 @@ def test_data_sets_for_training_are_no_scans_of_an_archive(nm_file, tmp_path, pe
     (tmp_path / "in" / "set" / "dataset.json").write_text("{}")
     found = find_scans(tmp_path / "in")
     assert [len(scan.files) for scan in found.scans] == [1]
-    assert found.left_out == []
+    assert found.left_out == [LeftOut(tmp_path / "in" / "set", "a training data set")]

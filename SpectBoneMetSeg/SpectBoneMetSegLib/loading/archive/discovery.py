@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +27,8 @@ _OTHER_PICTURES = (".bmp", ".gif", ".webp", ".heic", ".jp2", ".hdr", ".img", ".m
 #: Compressed files, which are not unpacked, and the start of an Interfile header; both are reported.
 _PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
 _INTERFILE = b"!INTERFILE"
+#: Reason for a file or folder whose name starts with a dot.
+_HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,19 @@ class _Objects:
 
 
 def find_scans(folder: Path, skipped: Path | None = None) -> Archive:
-    """Find the scans under a folder, at any depth.
+    """Find the scans under a folder, at any depth; notes that belong to no scan are added to the first one.
 
     Args:
         folder: where to search. Hidden files, results of earlier readings and training data sets are skipped.
         skipped: a folder to skip, such as that of the results.
     """
-    return scans_among(files_in(folder, skipped))
+    files, passed_over = files_in(folder, skipped)
+    archive = scans_among(files)
+    if len(archive.scans) > 1:
+        notes = _sentences([each for each in archive.left_out if _owner(each.path, _owners(archive.scans)) is None])
+        archive.scans[0] = replace(archive.scans[0], notes=(*notes, *archive.scans[0].notes))
+    archive.left_out += passed_over
+    return archive
 
 
 def scans_among(files: Sequence[Path]) -> Archive:
@@ -112,26 +120,80 @@ def scans_among(files: Sequence[Path]) -> Archive:
     for (_, uid), files in objects.studies.items():
         _add_study(uid, files, objects, archive)
     _add_pictures(pictures, archive)
-    notes = tuple(_sentences(archive.left_out))
-    # Notes that belong to no study go to the first scan.
-    if archive.scans and notes:
-        first = archive.scans[0]
-        archive.scans[0] = replace(first, notes=(*notes, *first.notes))
+    _add_notes(archive)
     return archive
 
 
-def files_in(folder: Path, skipped: Path | None = None) -> list[Path]:
-    """List the files under a folder, sorted, without hidden ones, earlier results and training data sets."""
+def _add_notes(archive: Archive) -> None:
+    """Add to every scan the notes about files next to it; those between several scans belong to none."""
+    owners = _owners(archive.scans)
+    notes: dict[int, list[LeftOut]] = {}
+    for each in archive.left_out:
+        owner = _owner(each.path, owners)
+        if owner is not None:
+            notes.setdefault(owner, []).append(each)
+    for number, own in notes.items():
+        scan = archive.scans[number]
+        archive.scans[number] = replace(scan, notes=(*_sentences(own), *scan.notes))
+
+
+def _owners(scans: Sequence[FoundScan]) -> dict[Path, set[int]]:
+    """Return {folder: indices of the scans in it or below it}."""
+    owners: dict[Path, set[int]] = {}
+    for number, scan in enumerate(scans):
+        for path in scan.files:
+            for folder in path.parents:
+                owners.setdefault(folder, set()).add(number)
+    return owners
+
+
+def _owner(path: Path, owners: Mapping[Path, set[int]]) -> int | None:
+    """Return the index of the only scan in the nearest folder around a file that holds scans; None for several."""
+    near = next((owners[folder] for folder in path.parents if folder in owners), set[int]())
+    return next(iter(near)) if len(near) == 1 else None
+
+
+def files_in(folder: Path, skipped: Path | None = None) -> tuple[list[Path], list[LeftOut]]:
+    """List the files under a folder, sorted, and the hidden files and whole folders that are passed over.
+
+    Args:
+        folder: where to search.
+        skipped: a folder to skip without a word, such as that of the results.
+    """
     without = skipped.resolve() if skipped is not None else None
-    found = []
-    for path in paths_under(folder):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or not path.is_file() or (without is not None and path.resolve().is_relative_to(without)):
+    closed: list[OSError] = []
+    found, reasons = list[Path](), dict[Path, LeftOut | None]()
+    for path in paths_under(folder, closed.append):
+        if not path.is_file() or (without is not None and path.resolve().is_relative_to(without)):
             continue
-        inside = (parent for parent in path.parents if parent.is_relative_to(folder))
-        if not any((parent / "receipt.json").is_file() or _is_data_set(parent) for parent in inside):
+        around = _passed_over(path.parent, folder, reasons)
+        if around is None and not path.name.startswith("."):
             found.append(path)
-    return found
+        elif around is None:
+            reasons[path] = LeftOut(path, _HIDDEN)
+    out = {each.path: each for each in reasons.values() if each is not None}
+    for error in closed:
+        path = Path(error.filename)
+        out[path] = LeftOut(path, f"it cannot be opened ({reason_of(error)})", failed=True)
+    return found, [out[path] for path in sorted(out)]
+
+
+def _passed_over(inside: Path, folder: Path, known: dict[Path, LeftOut | None]) -> LeftOut | None:
+    """Return the folder around `inside`, up to `folder`, whose files are not read, with the reason; None if none is."""
+    if inside not in known:
+        around = None if inside == folder else _passed_over(inside.parent, folder, known)
+        reason = _why_passed_over(inside, named=inside == folder)
+        known[inside] = around or (LeftOut(inside, reason) if reason else None)
+    return known[inside]
+
+
+def _why_passed_over(folder: Path, *, named: bool) -> str:
+    """Return why the files of a folder are not read, "" if they are; one that the user `named` may be hidden."""
+    if not named and folder.name.startswith("."):
+        return _HIDDEN
+    if all((folder / name).is_file() for name in ("receipt.json", "lesions.csv")):
+        return "the results of an earlier reading"
+    return "a training data set" if _is_data_set(folder) else ""
 
 
 def _is_data_set(folder: Path) -> bool:
