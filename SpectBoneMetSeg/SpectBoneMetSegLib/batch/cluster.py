@@ -132,16 +132,13 @@ def _connect(address: str) -> None:
 
 @contextmanager
 def _silent_library() -> Iterator[None]:
-    """Leave out the library's own messages: what concerns the user is an exception."""
-    logs = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
-    levels = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.CRITICAL + 1)
+    """Leave out the libraries' own messages, tracebacks among them: what concerns the user is an exception."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
+        logging.disable(before)
 
 
 def _readable(error: BaseException) -> Exception:
