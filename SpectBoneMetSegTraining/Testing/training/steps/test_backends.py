@@ -12,7 +12,7 @@ import pytest
 from SpectBoneMetSegLib.model.backend import use_backend
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.onnx_export import export_onnx
-from SpectBoneMetSegLib.model.store import load_network, read_model
+from SpectBoneMetSegLib.model.store import find_model, load_network, read_model
 from SpectBoneMetSegTrainingLib.training.validation import single_image_predictor
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 from SpectBoneMetSegLib.model.backend import use_backend
 from SpectBoneMetSegLib.model.config import NetworkConfig
-from SpectBoneMetSegLib.model.store import save_model
+from SpectBoneMetSegLib.model.store import find_model, load_network, save_model
 from SpectBoneMetSegTrainingLib.training import trainer
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 from SpectBoneMetSegTrainingLib.training.state import TrainingState
@@ -60,6 +60,10 @@ for name in ("supervised", "semi", "published", "strong"):
     state.start_from([draw.normal(0, 0.3, one.shape).astype(np.float32) ** 2 for one in state.result().get_weights()])
     more = {"weak": batch["inputs"][1::2]} if name == "strong" else {}
     out[name] = np.array([state.step(step, {**batch, **more})["loss"] for step in range(2)])
+
+shipped = find_model("whole-body")
+out["scan"] = rng.gamma(1, 1, (192, 96, 2)).astype(np.float32)
+out["shipped"] = single_image_predictor(load_network(shipped), shipped.card.network)(out["scan"])
 
 state.record_validation(0.5)
 kept = [weight.copy() for weight in state._best_weights]
@@ -130,3 +134,10 @@ def test_the_model_predicts_the_same_with_another_backend_and_in_a_reading(train
     np.testing.assert_allclose(probability, found["probability"], atol=1e-5)
     read = load_engine(export_onnx(model), "onnx", "cpu").predict(found["image"])
     np.testing.assert_allclose(read, found["probability"], atol=1e-4)
+
+
+def test_the_shipped_model_predicts_the_same_with_every_backend_and_in_a_reading(trained):
+    found = trained[1]
+    read = load_engine(find_model("whole-body"), "onnx", "cpu").predict(found["scan"])
+    assert read.max() - read.min() > 0.2
+    np.testing.assert_allclose(found["shipped"], read, atol=1e-4)
