@@ -28,6 +28,9 @@ __all__ = [
 #: Limits beyond those of any whole-body camera; they catch wrong headers before memory is allocated.
 LARGEST_COUNT = 1e9
 SMALLEST_PIXEL_MM = 0.2
+#: 256 x 1024 pixels usually have 2.26 mm. If the height of the body would then differ from the average by more than
+#: this share, 2.5 standard deviations of adults, the picture was resampled.
+UNLIKELY_STATURE = 0.15
 LONGEST_FIELD_MM = 4000.0
 
 _DOUBLE_SUFFIXES = (".seg.nrrd", ".nii.gz")
@@ -161,7 +164,8 @@ def _scan_of(
     sides = assign_views(frames, wanted, study, warnings, override=override)
     sides = {name: orient_as_stated(frame, name, warnings) for name, frame in sides.items()}
     sides = _without_empty(sides, warnings)
-    found = {name: planar_view(name, frame, pixel_size_mm, warnings) for name, frame in sides.items()}
+    edge = _estimated_edge(list(sides.values()))
+    found = {name: planar_view(name, frame, pixel_size_mm, warnings, edge) for name, frame in sides.items()}
     warnings.extend(_study_warnings(found, frames, files, named_by_user=wanted is not None))
     return WholeBodyScan(
         case=case,
@@ -277,8 +281,24 @@ def single_scan(folder: Path, archive: Archive) -> FoundScan:
     raise UserError(f"{folder} holds no whole-body scan: {failed[0].path} is left out, {failed[0].reason}{more}.")
 
 
-def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> PlanarView:
+def _estimated_edge(frames: Sequence[Frame]) -> float | None:
+    """Return the pixel edge in mm that the heights of the bodies give, the same for all views; None if none does."""
+    edges = [pixel_size_of_body(frame.counts) for frame in frames if frame.picture and frame.spacing is None]
+    known = [edge for edge in edges if edge is not None]
+    return float(np.mean(known)) if known else None
+
+
+def planar_view(
+    name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str], estimate: float | None = None
+) -> PlanarView:
     """Make a view of a frame: check that counts are finite and not all zero, clip negative ones, set the pixel size.
+
+    Args:
+        name: of the view.
+        frame: its counts.
+        pixel_size_mm: as given by the user; None for what the file states.
+        warnings: what is assumed is added to them.
+        estimate: pixel edge in mm from the height of the body, for a picture that states none; None if unknown.
 
     Raises:
         UserError: the counts or the pixel size cannot be those of a whole-body scan, or no pixel size is known.
@@ -300,7 +320,7 @@ def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warni
         )
     if counts.shape[1] > counts.shape[0]:
         warnings.append(f"The {name} view of {file} is wider than high: check that the head is at the top.")
-    spacing = _spacing(name, frame, pixel_size_mm, warnings)
+    spacing = _spacing(frame, pixel_size_mm, warnings, estimate)
     length = max(counts.shape[0] * spacing[0], counts.shape[1] * spacing[1])
     if min(spacing) < SMALLEST_PIXEL_MM or length > LONGEST_FIELD_MM:
         raise UserError(
@@ -311,7 +331,9 @@ def planar_view(name: ViewName, frame: Frame, pixel_size_mm: float | None, warni
     return PlanarView(single, spacing, name)
 
 
-def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings: list[str]) -> tuple[float, float]:
+def _spacing(
+    frame: Frame, pixel_size_mm: float | None, warnings: list[str], estimate: float | None
+) -> tuple[float, float]:
     file = frame.name
     if pixel_size_mm is not None:
         size = (float(pixel_size_mm), float(pixel_size_mm))
@@ -322,18 +344,18 @@ def _spacing(name: ViewName, frame: Frame, pixel_size_mm: float | None, warnings
         return size
     if frame.spacing is not None:
         return frame.spacing
-    if _is_image(frame.file) and frame.counts.shape == REFERENCE_SHAPE:
+    usual = _is_image(frame.file) and frame.counts.shape == REFERENCE_SHAPE
+    if usual and (estimate is None or abs(estimate / REFERENCE_SPACING_MM - 1) <= UNLIKELY_STATURE):
         warnings.append(
             f"{file} states no pixel size: {REFERENCE_SPACING_MM} mm was assumed from its 256 x 1024 pixels."
         )
         return (REFERENCE_SPACING_MM, REFERENCE_SPACING_MM)
-    edge = pixel_size_of_body(frame.counts) if frame.picture else None
-    if edge is not None:
+    if estimate is not None:
         warnings.append(
-            f"{file} states no pixel size: {edge:.2f} mm was estimated from the height of the body, assumed to be "
+            f"{file} states no pixel size: {estimate:.2f} mm was estimated from the height of the body, assumed to be "
             f"{STATURE_MM / 10:.0f} cm; areas may be off by an eighth, give the right pixel size where it is known."
         )
-        return (edge, edge)
+        return (estimate, estimate)
     raise UserError(f"{file} does not state its pixel size; give it in mm, for example 2.26.", "pixel_size")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import zoom
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading import read_scan
 
@@ -23,6 +24,26 @@ def test_a_pixel_size_is_estimated_from_the_height_of_the_body_and_reported(tmp_
     stated = read_scan(tmp_path / f"p_ANT{suffix}", pixel_size_mm=4.52)
     assert stated.anterior.spacing == (4.52, 4.52)
     assert not any("estimated" in note for note in stated.warnings)
+
+
+@pytest.mark.parametrize(("scale", "edge"), [(2.0, 2.26), (1.9, 2.26), (1.5, 1680 / 601)])
+def test_a_picture_of_the_usual_size_has_the_usual_pixels_unless_the_body_would_be_too_short(
+    tmp_path, person, scale, edge
+):
+    canvas = np.zeros((1024, 256))
+    body = np.clip(zoom(2.0 * person[0], scale, order=1), 0, 255)
+    top, left = (1024 - body.shape[0]) // 2, (256 - body.shape[1]) // 2
+    canvas[top : top + body.shape[0], left : left + body.shape[1]] = body
+    scan = read_scan(saved(tmp_path / "p_ANT.png", canvas))
+    assert scan.anterior.spacing[0] == pytest.approx(edge, rel=0.04)
+    assert any("states no pixel size" in note for note in scan.warnings)
+
+
+def test_both_views_of_a_scan_have_the_same_estimated_pixels(tmp_path, person):
+    for view, name in ((person[0], "p_ANT.png"), (zoom(person[1], (0.98, 1)), "p_POST.png")):
+        saved(tmp_path / name, 2 * view)
+    scan = read_scan(tmp_path)
+    assert scan.anterior.spacing == scan.posterior.spacing
 
 
 def test_a_picture_that_shows_no_whole_body_still_needs_a_pixel_size(tmp_path, person):
