@@ -82,7 +82,7 @@ class AdaptCommand:
                 PatientStore(store)
             except UserError as error:
                 raise UsageError.of(error) from error
-        _gather(args, data, run)
+        names = _gather(args, data, run)
         request = AdaptationRequest(
             opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
         )
@@ -96,7 +96,7 @@ class AdaptCommand:
         print(f"The plan: {plan.sentence}{warning} {_region_reason(plan.region_reason)}", file=sys.stderr, flush=True)
         adapted = adapt(request, plan, config, _progress)
         page = run / "result.html"
-        write_page(page, request, adapted)
+        write_page(page, request, adapted, names)
         minutes = (time.monotonic() - started) / 60
         print(f"{adapted.comparison.sentence}\n{output}, {minutes:.0f} minutes; see {page}", file=sys.stderr)
         if args.json:
@@ -126,15 +126,20 @@ def _region_reason(sentence: str) -> str:
     return sentence
 
 
-def _gather(args: argparse.Namespace, data: Path, run: Path) -> None:
-    """Gather folders into the run's data set, unless the run has started before."""
+def _gather(args: argparse.Namespace, data: Path, run: Path) -> dict[str, str]:
+    """Gather folders into the run's data set, unless the run has started before; return {case: files of its scan}."""
+    from ..gathering.owner_names import owner_names
+
     given = args.labelled is not None or args.unlabelled is not None
     if given == (args.data is not None):
         raise UsageError("Give outlined scans with --labelled (and more with --unlabelled), or a data set with --data.")
-    if args.data is None and (run / "plan.json").exists():
+    if args.data is not None:
+        return {}
+    if (run / "plan.json").exists():
         print(f"{run} continues with the scans that were gathered when it started.", file=sys.stderr)
-    elif args.data is None:
+    else:
         gather_folders(args.labelled, args.unlabelled, data, args.seed)
+    return owner_names(data, [*(args.labelled or ()), *(args.unlabelled or ())])
 
 
 def _progress(number: int, runs: int):  # type: ignore[no-untyped-def]

@@ -50,9 +50,8 @@ class AuditCommand:
         ensure_writable(page.parent, "choose another --output")
         with tempfile.TemporaryDirectory(prefix="SpectBoneMetSeg-") as folder:
             data = Path(folder) / "data" if args.data is None else Path(args.data)
-            if args.labelled is not None:
-                _gather(args.labelled, data)
-            result = _audit(data, args)
+            files = {} if args.labelled is None else _gather(args.labelled, data)
+            result = _audit(data, args, files)
         from ..training.adapting.audit_page import write_audit
 
         write_audit(page, result)
@@ -64,21 +63,23 @@ class AuditCommand:
         return 0
 
 
-def _gather(folders: Sequence[str], data: Path) -> None:
-    """Gather folders into a temporary data set, whose report is gone with it."""
+def _gather(folders: Sequence[str], data: Path) -> dict[str, str]:
+    """Gather folders into a temporary data set; return {case: files of its scan}, because its pseudonyms go with it."""
     from ..gathering.gather import NothingUsableError
+    from ..gathering.owner_names import owner_names
 
     try:
-        gather_folders(folders, None, data, 0)
+        gather_folders(folders, None, data, 0, temporary=True)
     except NothingUsableError as error:
         raise UserError(
             f"Nothing usable was found in {', '.join(folders)}; {error.reason and f'{error.reason}; '}gather the same "
             "folders to list the reasons.",
             command="gather --labelled",
         ) from error
+    return owner_names(data, folders)
 
 
-def _audit(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _audit(data: Path, args: argparse.Namespace, files: dict[str, str]):  # type: ignore[no-untyped-def]
     from SpectBoneMetSegLib.model.store import find_model
 
     from ..dataset.cases import cases_of
@@ -92,11 +93,11 @@ def _audit(data: Path, args: argparse.Namespace):  # type: ignore[no-untyped-def
         model = find_model(args.model)
     except UserError as error:
         raise UsageError.of(error) from error
-    files = opened(data)
-    cases = [*cases_of(files, "train"), *cases_of(files, "test")]
+    held = opened(data)
+    cases = [*cases_of(held, "train"), *cases_of(held, "test")]
     if not cases:
-        raise UsageError(f"{data} holds no outlined scan.")
-    return audit(files, cases, model, args.device, counter("scan"))
+        raise UsageError(f"{args.data or ', '.join(args.labelled)} holds no outlined scan.")
+    return audit(held, cases, model, args.device, counter("scan"), files)
 
 
 def _json_values(value: Any) -> Any:

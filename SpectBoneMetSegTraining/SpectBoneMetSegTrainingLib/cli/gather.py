@@ -78,8 +78,18 @@ def gather_folders(
     data: Path,
     seed: int,
     test_share: float | None = None,
+    *,
+    temporary: bool = False,
 ) -> Gathered:
     """Find and gather scans, with progress and a summary on stderr.
+
+    Args:
+        labelled: folders of scans with labels.
+        unlabelled: folders of scans without.
+        data: folder of the data set.
+        seed: see `gathering.gather.gather`.
+        test_share: see `gathering.gather.gather`.
+        temporary: whether the data set is removed after use: the summary then names none of its files.
 
     Raises:
         UsageError: no folder was given, or one does not exist.
@@ -87,6 +97,7 @@ def gather_folders(
     """
     from ..gathering.discovery.studies import find
     from ..gathering.gather import gather
+    from ..gathering.report import describe
 
     folders = [Path(name) for name in (*(labelled or ()), *(unlabelled or ()))]
     if not folders:
@@ -98,7 +109,10 @@ def gather_folders(
         raise UsageError("--seed starts at 0.")
     found = find(map(Path, labelled or ()), map(Path, unlabelled or ()))
     gathered = gather(data, found, seed=seed, test_share=test_share, progress=counter("scan"))
-    print(f"{data}:\n{gathered.text}report: {gathered.private}", file=sys.stderr)
+    if temporary:
+        print(describe(gathered.rows, tables=False), end="", file=sys.stderr)
+    else:
+        print(f"{data}:\n{gathered.text}report: {gathered.private}", file=sys.stderr)
     return gathered
 
 

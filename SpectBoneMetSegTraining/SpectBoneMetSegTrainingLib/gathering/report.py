@@ -89,8 +89,14 @@ class AgreementRow:
     picture: str = ""
 
 
-def describe(rows: Sequence[ReportRow], splits: str) -> str:
-    """Return a human-readable summary: counts, reasons for leaving files out, and changes of the splits."""
+def describe(rows: Sequence[ReportRow], splits: str = "", *, tables: bool = True) -> str:
+    """Return a human-readable summary: counts, reasons for leaving files out, and changes of the splits.
+
+    Args:
+        rows: outcome of every scan and file.
+        splits: summary of the splits.
+        tables: whether to refer to the tables, which are lost with a temporary data set.
+    """
     lines = []
     for kind in ("labelled", "unlabelled"):
         taken = [row for row in rows if row.kind == kind and row.outcome != "left out"]
@@ -103,13 +109,11 @@ def describe(rows: Sequence[ReportRow], splits: str) -> str:
     shared = [row for row in rows if row.difference is not None]
     if shared:
         majority = sum(row.decided_by == "majority" for row in shared)
-        lines.append(
-            f"several readers: {_count(len(shared), 'scan')}, {majority} of them decided by majority and listed in "
-            f"{AGAIN_FILE}"
-        )
+        listed = f" and listed in {AGAIN_FILE}" if tables else ""
+        lines.append(f"several readers: {_count(len(shared), 'scan')}, {majority} of them decided by majority{listed}")
     left = [row for row in rows if row.outcome == "left out"]
     if left:
-        lines.append(f"left out: {len(left)} (see {FOUND_FILE})")
+        lines.append(f"left out: {len(left)}" + (f" (see {FOUND_FILE})" if tables else ""))
         lines += [f"  {one_line(f'{row.source}: {row.reason}')}" for row in left]
     noted = [row for row in rows if row.notes]
     if noted:

@@ -27,6 +27,7 @@ from SpectBoneMetSegLib.model.store import read_model
 from ..common.pace import Pace
 from ..dataset.cases import LabelledCrop
 from ..dataset.opened import opened
+from ..gathering.owner_names import owner_names
 from ..training.adapting.adapt import AdaptationRequest, adapt, plan_for
 from ..training.adapting.page import write_page
 from ..training.adapting.plan import AdaptationPlan
@@ -251,12 +252,14 @@ def _adapt(folder: Path, spec: JobSpec, reporter: Reporter) -> str:
     request = AdaptationRequest(data, folder / RUN, output, config.start, minutes=spec.minutes, seed=config.seed)
     # Left by an attempt that failed later.
     shutil.rmtree(request.output, ignore_errors=True)
+    # Before the training: a damaged record is not found out at its end.
+    names = owner_names(data.folder)
     reporter.report("Measuring a few steps to plan the time.")
     plan, trainings = plan_for(request)
     adapted = adapt(request, plan, trainings, reporter.planned(plan))
     reporter.status = replace(reporter.status, seconds_left=None)
     reporter.report("Writing the page.")
-    write_page(folder / PAGE, request, adapted)
+    write_page(folder / PAGE, request, adapted, names)
     return adapted.comparison.sentence
 
 

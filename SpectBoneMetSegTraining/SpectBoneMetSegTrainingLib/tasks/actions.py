@@ -130,6 +130,7 @@ def audit(arguments: Values, progress: TaskProgress) -> Values:
     from ..dataset.cases import cases_of
     from ..dataset.opened import opened
     from ..dataset.sealed import is_sealed
+    from ..gathering.owner_names import owner_names
     from ..training.adapting.audit import audit as measured
     from ..training.adapting.audit_page import write_audit
 
@@ -141,7 +142,9 @@ def audit(arguments: Values, progress: TaskProgress) -> Values:
     if not cases:
         raise UserError(f"{data} holds no outlined scan; gather some first.")
     model = find_model(arguments["model"] or None)
-    found = measured(files, cases, model, progress=lambda done, total: progress(done, total, ""))
+    found = measured(
+        files, cases, model, progress=lambda done, total: progress(done, total, ""), files=owner_names(data)
+    )
     write_audit(Path(arguments["page"]), found)
     return {"sentence": found.sentence, "known": found.known, "page": arguments["page"]}
 

@@ -14,6 +14,7 @@ from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, load_network, verify
 from SpectBoneMetSegTrainingLib.cli import AdaptCommand
+from SpectBoneMetSegTrainingLib.cli import adapt as adapt_command
 from SpectBoneMetSegTrainingLib.training.adapting import mixing
 from SpectBoneMetSegTrainingLib.training.adapting import plan as plan_module
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
@@ -166,3 +167,20 @@ def test_a_run_of_an_earlier_version_is_not_resumed(discs, parent, small, tmp_pa
     assert main(command, FURTHER) == 1
     assert "started by an earlier version; remove that folder" in capsys.readouterr().err
     assert json.loads(plan.read_text()) == old
+
+
+def test_scans_gathered_for_an_adaptation_are_named_by_their_files_also_when_it_is_resumed(tmp_path, monkeypatch):
+    run = tmp_path / "mine-adapt"
+
+    def gather(labelled, unlabelled, data, seed):
+        data.with_name("data-private").mkdir(parents=True)
+        scan = str(tmp_path / "scans" / "ann.dcm")
+        (data.with_name("data-private") / "sources.json").write_text(json.dumps({"scan_1": [scan]}))
+
+    monkeypatch.setattr(adapt_command, "gather_folders", gather)
+    given = SimpleNamespace(labelled=[str(tmp_path / "scans")], unlabelled=None, data=None, seed=0)
+    assert adapt_command._gather(given, run / "data", run) == {"scan_1": "ann.dcm"}
+    (run / "plan.json").touch()
+    assert adapt_command._gather(given, run / "data", run) == {"scan_1": "ann.dcm"}
+    given = SimpleNamespace(labelled=None, unlabelled=None, data="set", seed=0)
+    assert adapt_command._gather(given, run / "data", run) == {}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 from SpectBoneMetSegTrainingLib.cli import AuditCommand
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
 from SpectBoneMetSegTrainingLib.evaluation.by_region import OUTSIDE_REGIONS, count_regions, region_rows
+from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -35,6 +40,49 @@ def test_an_audit_without_usable_scans_names_the_folder_and_the_command_that_lis
     message = capsys.readouterr().err
     assert f"Nothing usable was found in {tmp_path / 'scans'}; " in message
     assert "gather --labelled" in message
+
+
+@pytest.fixture
+def labelled(patient, tmp_path):
+    """A folder with two labelled scans of the simulated patient, each in a folder of its own."""
+    for number in range(2):
+        views = [view.with_counts(np.roll(view.counts, number, axis=0)) for view in patient.scan.views.values()]
+        path = tmp_path / "labelled" / f"visit{number}" / "bone.dcm"
+        path.parent.mkdir(parents=True)
+        scan = replace(patient.scan, anterior=views[0], posterior=views[1])
+        write_nm_wholebody(path, scan, patient_id=f"P{number}", uid_text=f"audit {number}")
+        marked = np.any([lesion.views["anterior"].mask for lesion in patient.lesions], axis=0)
+        pixels = np.roll(marked, number, axis=0).astype(np.uint8)
+        label = path.with_name("bone.seg.nrrd")
+        write_volume(pixels, scan.frame.ijk_to_ras, str(label), {"Segment0_LabelValue": "1"})
+    return tmp_path / "labelled"
+
+
+def test_the_scans_of_a_folder_are_named_by_their_files_and_no_removed_folder_is_named(
+    trained, labelled, tmp_path, capsys
+):
+    model, _ = trained
+    page = tmp_path / "audit.html"
+    command = ["audit", "--labelled", str(labelled), "--model", str(model), "--output", str(page), "--json"]
+    assert main(command, FURTHER) == 0
+    reported = capsys.readouterr()
+    text = page.read_text()
+    files = {str(Path("visit0", "bone.dcm")), str(Path("visit1", "bone.dcm"))}
+    assert set(json.loads(reported.out)["worst"]) == files
+    assert all(f"<figcaption>{file}:" in text for file in files)
+    assert "This page names your files" in text
+    assert "scan_" not in text
+    assert "labelled: 2 scans of 2 patients" in reported.err
+    for gone in (tempfile.gettempdir() + "/SpectBoneMetSeg", "data-private", "found.csv", "report:"):
+        assert gone not in reported.err
+
+
+def test_a_data_set_keeps_the_names_of_its_cases(trained, tmp_path):
+    model, data = trained
+    page = tmp_path / "audit.html"
+    assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
+    assert "<figcaption>case" in page.read_text()
+    assert "names your files" not in page.read_text()
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_any_scan_is_read(trained, tmp_path, capsys):

@@ -39,7 +39,7 @@ class WorstScan:
     """A scan with a low DSC.
 
     Attributes:
-        name: name of the case.
+        name: name of the case, or the files of its scan.
         dice: its DSC.
         picture: picture with outlines, as data URI.
     """
@@ -61,6 +61,7 @@ class Audit:
         confidence: figures of `confidence_metrics`; {} for a model without confidence.
         worst: the worst scans, the worst first.
         known: a warning if the model was trained on these patients, else "".
+        names_files: whether the scans have the names of their files.
     """
 
     model: str
@@ -70,6 +71,7 @@ class Audit:
     confidence: dict[str, Any]
     worst: list[WorstScan]
     known: str
+    names_files: bool = False
 
     @property
     def adapt(self) -> bool:
@@ -95,7 +97,12 @@ class Audit:
 
 
 def audit(
-    data: Data, cases: list[str], model: ModelFolder, device: DeviceName = "auto", progress: Progress | None = None
+    data: Data,
+    cases: list[str],
+    model: ModelFolder,
+    device: DeviceName = "auto",
+    progress: Progress | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Audit:
     """Predict every case once and evaluate the model.
 
@@ -105,6 +112,7 @@ def audit(
         model: the model.
         device: device of the predictions.
         progress: called with the number of cases done and their total.
+        files: {case: files of its scan}, which name it in the report; None or {} for the names of the cases.
 
     Raises:
         UserError: a data set or model that cannot be read.
@@ -136,8 +144,9 @@ def audit(
         report,
         region_rows(counted, int(report["images"])) if counted else [],
         confidence_metrics(detections, card.confidence) if card.confidence is not None else {},
-        worst.shown(),
+        worst.shown(files or {}),
         known_patients(card, data, cases).sentence(len({patients[case] for case in cases})),
+        bool(files),
     )
 
 
@@ -152,9 +161,13 @@ class _Worst:
         if dice < WORTH_SHOWING:
             self._kept = sorted([*self._kept, (dice, crop.case, crop, masks)], key=lambda item: item[:2])[:WORST]
 
-    def shown(self) -> list[WorstScan]:
-        """Return the scans with pictures, the worst first."""
+    def shown(self, files: Mapping[str, str]) -> list[WorstScan]:
+        """Return the scans with pictures, the worst first; `files` are those of `audit`."""
         return [
-            WorstScan(name, dice, scan_picture(crop, [("model", {str(view): mask for view, mask in masks.items()})]))
-            for dice, name, crop, masks in self._kept
+            WorstScan(
+                files.get(case, case),
+                dice,
+                scan_picture(crop, [("model", {str(view): mask for view, mask in masks.items()})]),
+            )
+            for dice, case, crop, masks in self._kept
         ]

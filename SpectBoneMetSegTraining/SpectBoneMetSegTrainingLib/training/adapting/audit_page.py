@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.common.files import whole_file
 from ...evaluation.report import SIZES
 from ...evaluation.scores import SIZE_EDGES_MM2
 from .audit import Audit
-from .html import cell, document, legend, table
+from .html import cell, document, files_notice, legend, table
 
 __all__ = ["write_audit"]
 
@@ -34,6 +34,7 @@ def write_audit(path: Path, found: Audit) -> None:
     """
     kind = "bad" if found.adapt else "good"
     parts = [
+        files_notice() if found.names_files else "",
         f"<p class='verdict {kind}'><b>{escape(found.sentence)}</b></p>",
         f"<p><b>{escape(found.known)}</b></p>" if found.known else "",
         "<p>The lower end of the interval decides: the worst value that is plausible. With few patients the intervals "

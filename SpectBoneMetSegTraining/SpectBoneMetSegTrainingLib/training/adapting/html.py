@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 
 from .pictures import COLOURS
 
-__all__ = ["cell", "document", "legend", "table"]
+__all__ = ["cell", "document", "files_notice", "legend", "table"]
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d1d1f; max-width: 1000px; margin: 2.2rem auto; padding: 0 1rem }
@@ -37,6 +37,11 @@ def document(title: str, parts: Iterable[str]) -> str:
     )
 
 
+def files_notice() -> str:
+    """Return the notice of a page that names the user's files in place of pseudonyms."""
+    return "<p class='notice'>This page names your files. Keep it on this machine; do not pass it on.</p>"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table of texts with the first column left-aligned."""
     lines = ["".join(f"<th>{escape(text)}</th>" for text in head)]
@@ -52,4 +57,4 @@ def cell(value: float | None, digits: int = 3) -> str:
 def legend(names: Sequence[tuple[str, str]]) -> str:
     """Return a legend of (name in COLOURS, label)."""
     items = (f"<span style='color:rgb{COLOURS[name]}'>&#9632;</span> {escape(label)}" for name, label in names)
-    return f"<p>{' &nbsp; '.join(items)}. Views from the front, dark is hot.</p>"
+    return f"<p>{' &nbsp; '.join(items)}. Both views as seen from the front, dark is hot.</p>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ...evaluation.predictions import Delineator, Prediction
 from .adapt import PARENT, AdaptationRequest, Adapted
 from .choice import REPORTED_FIGURES
 from .folds import stored_predictions
-from .html import cell, document, legend, table
+from .html import cell, document, files_notice, legend, table
 from .pictures import scan_picture
 
 __all__ = ["write_page"]
@@ -25,21 +25,31 @@ SHOWN = 5
 NO_CHANGE = 0.005
 
 
-def write_page(path: Path, request: AdaptationRequest, adapted: Adapted) -> None:
+def write_page(
+    path: Path, request: AdaptationRequest, adapted: Adapted, files: Mapping[str, str] | None = None
+) -> None:
     """Write the report as one self-contained file.
+
+    Args:
+        path: file to write.
+        request: request of the adaptation.
+        adapted: its result.
+        files: {case: files of its scan}, which name it on the page; None or {} for the names of the cases.
 
     Raises:
         OSError: the file cannot be written.
     """
     gained = [item for item in adapted.per_case[:SHOWN] if item[2] - item[1] > NO_CHANGE]
     lost = [item for item in adapted.per_case[::-1][:SHOWN] if item[1] - item[2] > NO_CHANGE]
+    names = files or {}
     parts = [
+        files_notice() if names else "",
         _verdict(adapted),
         _what_was_done(adapted),
         _figures(adapted),
-        _scans(adapted),
+        _scans(adapted, names),
         legend([("reference", "your outlines"), ("parent", "the parent model"), ("model", "the adapted model")]),
-        *_pictures({"Scans that improved most": gained, "Scans that worsened most": lost}, request, adapted),
+        *_pictures({"Scans that improved most": gained, "Scans that worsened most": lost}, request, adapted, names),
     ]
     with whole_file(path) as part:
         part.write_text(document(f"{adapted.model.card.name}: adapted to your hospital", parts), encoding="utf-8")
@@ -78,10 +88,10 @@ def _figures(adapted: Adapted) -> str:
     return "<h2>What changed</h2>" + table(["", "parent", "adapted", "difference", "95 % interval over patients"], rows)
 
 
-def _scans(adapted: Adapted) -> str:
+def _scans(adapted: Adapted, names: Mapping[str, str]) -> str:
     changes = [new - old for _, old, new in adapted.per_case]
     up, down = (sum(sign * change > NO_CHANGE for change in changes) for sign in (1, -1))
-    rows = [[case, cell(old), cell(new), f"{new - old:+.3f}"] for case, old, new in adapted.per_case]
+    rows = [[names.get(case, case), cell(old), cell(new), f"{new - old:+.3f}"] for case, old, new in adapted.per_case]
     return (
         f"<h2>Each scan</h2><p>{up} scans improved, {down} worsened, {len(changes) - up - down} are unchanged "
         "(DSC of a scan; 1 if label and prediction are empty).</p>"
@@ -90,7 +100,9 @@ def _scans(adapted: Adapted) -> str:
     )
 
 
-def _pictures(shown: dict[str, list[Change]], request: AdaptationRequest, adapted: Adapted) -> Iterator[str]:
+def _pictures(
+    shown: dict[str, list[Change]], request: AdaptationRequest, adapted: Adapted, names: Mapping[str, str]
+) -> Iterator[str]:
     """Yield a heading and the pictures of its scans for every title."""
     wanted = {case for items in shown.values() for case, _, _ in items}
     config, parent_limits = adapted.config, Delineator.of(adapted.parent.card)
@@ -109,8 +121,9 @@ def _pictures(shown: dict[str, list[Change]], request: AdaptationRequest, adapte
             picture = scan_picture(
                 crop, [(name, {str(view): mask for view, mask in by_view.items()}) for name, by_view in masks]
             )
+            name = escape(names.get(case, case))
             figures.append(
-                f"<figure><img src='{picture}' alt='{escape(case)}'><figcaption>{escape(case)}: DSC "
+                f"<figure><img src='{picture}' alt='{name}'><figcaption>{name}: DSC "
                 f"{old_dice:.2f} (parent), {new_dice:.2f} (adapted)</figcaption></figure>"
             )
         yield f"<h2>{title}</h2>{''.join(figures) or '<p>None.</p>'}"
