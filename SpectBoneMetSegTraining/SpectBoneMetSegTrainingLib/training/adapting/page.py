@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.files import whole_file
+from SpectBoneMetSegLib.common.plural import pluralize
 
 from ...evaluation.predictions import Delineator, Prediction
 from .adapt import PARENT, AdaptationRequest, Adapted
@@ -48,7 +49,14 @@ def write_page(
         _what_was_done(adapted),
         _figures(adapted),
         _scans(adapted, names),
-        legend([("reference", "your outlines"), ("parent", "the parent model"), ("model", "the adapted model")]),
+        legend(
+            [
+                ("reference", "your outlines"),
+                ("parent", "the parent model"),
+                ("model", "the adapted model"),
+                ("ignored", "ignored"),
+            ]
+        ),
         *_pictures({"Scans that improved most": gained, "Scans that worsened most": lost}, request, adapted, names),
     ]
     with whole_file(path) as part:
@@ -91,11 +99,12 @@ def _figures(adapted: Adapted) -> str:
 def _scans(adapted: Adapted, names: Mapping[str, str]) -> str:
     changes = [new - old for _, old, new in adapted.per_case]
     up, down = (sum(sign * change > NO_CHANGE for change in changes) for sign in (1, -1))
+    same = len(changes) - up - down
     rows = [[names.get(case, case), cell(old), cell(new), f"{new - old:+.3f}"] for case, old, new in adapted.per_case]
     return (
-        f"<h2>Each scan</h2><p>{up} scans improved, {down} worsened, {len(changes) - up - down} are unchanged "
-        "(DSC of a scan; 1 if label and prediction are empty).</p>"
-        f"<details><summary>All {len(rows)} scans</summary>{table(['scan', 'parent', 'adapted', 'change'], rows)}"
+        f"<h2>Each scan</h2><p>{pluralize(up, 'scan')} improved, {down} worsened, "
+        f"{pluralize(same, 'is', 'are')} unchanged (DSC of a scan; 1 if label and prediction are empty).</p>"
+        f"<details><summary>All scans ({len(rows)})</summary>{table(['scan', 'parent', 'adapted', 'change'], rows)}"
         "</details>"
     )
 

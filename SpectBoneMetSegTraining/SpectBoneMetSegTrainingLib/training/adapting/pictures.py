@@ -1,4 +1,4 @@
-"""Picture of a scan with reference outlines and those of models, as PNG, both views from the front."""
+"""Picture of a scan with reference outlines and those of models, as PNG, both views as seen from the front."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from SpectBoneMetSegLib.export.picture_parts import dashed_outline
+from SpectBoneMetSegLib.export.picture_parts import dashed_outline, write_text
 from SpectBoneMetSegLib.lesions.components import number_lesions, outlines_of
 from SpectBoneMetSegLib.scan.display import display_window
 
@@ -23,6 +23,7 @@ __all__ = ["COLOURS", "scan_picture"]
 Mask = NDArray[np.bool_]
 Colour = tuple[int, int, int]
 
+INK: Colour = (0, 0, 0)
 #: Distinguishable with colour blindness; the parent model and ignored areas are dashed.
 COLOURS: dict[str, Colour] = {
     "reference": (0, 92, 185),
@@ -30,6 +31,10 @@ COLOURS: dict[str, Colour] = {
     "model": (200, 0, 90),
     "ignored": (120, 120, 120),
 }
+#: Titles of the views. Both are on the anterior frame, where the patient's right side is on the left.
+TITLES = {"anterior": "Anterior", "posterior": "Posterior (mirrored)"}
+#: Least size of the letters in pixels, and their share of a view's width: a page shrinks wide pictures.
+LETTERS, LETTERS_SHARE = 15, 1 / 40
 #: Pixels of the picture per pixel of the scan, and rows shown above and below all outlines.
 ZOOM, AROUND = 3, 30
 
@@ -64,7 +69,7 @@ def scan_picture(crop: LabelledCrop, masks: Sequence[tuple[str, Mapping[str, Mas
                 else:
                     closed = np.vstack((corners, corners[:1]))[:, ::-1]
                     draw.line([tuple(point) for point in closed.tolist()], fill=COLOURS[name], width=2)
-        panels.append(picture)
+        panels.append(_captioned(picture, view))
     whole = Image.new("RGB", (sum(panel.width for panel in panels) + 8 * (len(panels) - 1), panels[0].height), "white")
     left = 0
     for panel in panels:
@@ -73,6 +78,21 @@ def scan_picture(crop: LabelledCrop, masks: Sequence[tuple[str, Mapping[str, Mas
     stream = io.BytesIO()
     whole.quantize(palette=_palette(), dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _captioned(picture: Image, view: str) -> Image:
+    """Return the picture of a view below its title, with the patient's sides marked."""
+    from PIL import Image, ImageDraw
+
+    size = max(LETTERS, round(LETTERS_SHARE * picture.width))
+    strip, inset = 3 * size // 2, size // 2
+    panel = Image.new("RGB", (picture.width, picture.height + strip), "white")
+    panel.paste(picture, (0, strip))
+    draw = ImageDraw.Draw(panel)
+    write_text(draw, panel.width // 2, strip // 2, TITLES[view], size, INK)
+    for side, x, anchor in (("R", inset, "la"), ("L", panel.width - inset, "ra")):
+        write_text(draw, x, strip + inset, side, size, INK, anchor, halo=2)
+    return panel
 
 
 def _palette() -> Image:

@@ -65,11 +65,13 @@ def test_the_five_scans_that_gained_and_the_five_that_lost_most_are_shown(write)
         ["case0", "case1", "case2", "case3", "case4"],
         ["case12", "case11", "case10", "case9", "case8"],
     )
+    assert "6 scans improved, 6 worsened, 1 is unchanged" in text
 
 
 def test_a_scan_that_hardly_changed_is_not_shown(write):
     text = write({f"case{number}": 0.004 * (-1) ** number for number in range(CASES - 1)} | {"case12": 0.1})
     assert captions(text) == (["case12"], [])
+    assert "1 scan improved, 0 worsened, 12 are unchanged" in text
 
 
 def test_scans_of_the_users_folder_are_named_by_their_files(write):
@@ -80,3 +82,13 @@ def test_scans_of_the_users_folder_are_named_by_their_files(write):
     assert "case0" not in text
     assert "This page names your files" in text
     assert "names your files" not in write({"case0": 0.1})
+
+
+def test_the_legend_explains_every_outline_that_is_drawn(write):
+    legend = write({"case0": 0.1}).split("&#9632;")[1:5]
+    assert [re.search(r"</span> ([\w ]+?)(?: &nbsp;|\.)", item)[1] for item in legend] == [
+        "your outlines",
+        "the parent model",
+        "the adapted model",
+        "ignored",
+    ]
