@@ -12,6 +12,7 @@ from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 
 from ..dataset.cases import LabelledCrop
 from . import bootstrap
+from .shares import share_interval
 
 __all__ = ["OUTSIDE_REGIONS", "RegionCounts", "RegionRow", "count_regions", "region_rows"]
 
@@ -46,7 +47,7 @@ class RegionRow:
     Attributes:
         region: its name.
         lesions: labelled lesions.
-        recall: share of them touched by a detection, and the ends of its 95 % interval.
+        recall: share of them touched by a detection, and the ends of its 95 % interval, see `shares.share_interval`.
         alarms: false alarms per view, and the ends of its 95 % interval.
     """
 
@@ -113,13 +114,12 @@ def region_rows(cases: Sequence[RegionCounts], images: int, seed: int = 0) -> li
         if not totals[0, index] and not totals[2, index]:
             continue
         with np.errstate(invalid="ignore", divide="ignore"):
-            recall = resampled[:, 1, index] / resampled[:, 0, index]
             value = totals[1, index] / totals[0, index]
         rows.append(
             RegionRow(
                 name,
                 int(totals[0, index]),
-                (float(value), *bootstrap.interval(recall)),
+                (float(value), *share_interval(sums[:, 1, index], sums[:, 0, index], weights)),
                 (
                     float(totals[2, index] / images),
                     *bootstrap.interval(resampled[:, 2, index] / (views * weights.sum(1))),

@@ -22,12 +22,32 @@ from SpectBoneMetSegLib.scan.thorax import whole_field
 
 from ..dataset.cases import IGNORE, LESION, LabelledCrop
 from .predictions import Delineator, Prediction
+from .shares import wilson
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 #: Equal bins of probability for the calibration error of detections and scans.
 BINS = 10
+
+
+@dataclass(frozen=True)
+class ObservedShare:
+    """Examples with a confidence in one of BINS equal bins.
+
+    Attributes:
+        low: lower end of the bin.
+        high: upper end of the bin.
+        number: number of examples.
+        confidence: their mean confidence.
+        observed: share of them that are true, and the ends of its 95 % interval, see `shares.wilson`.
+    """
+
+    low: float
+    high: float
+    number: int
+    confidence: float
+    observed: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -126,6 +146,30 @@ def confidence_metrics(scans: Sequence[ScanDetections], confidence: Confidence) 
 
 def metrics_of(pairs: Sequence[tuple[ScanDetections, Confidence]]) -> dict[str, Any]:
     """Compute the same, each scan with its own confidence (cross-validation)."""
+    return {kind: reliability(*examples) for kind, examples in _examples(pairs).items()}
+
+
+def observed_shares(scans: Sequence[ScanDetections], confidence: Confidence) -> dict[str, list[ObservedShare]]:
+    """Return the bins of confidence that hold an example, for "areas" (detections) and "scans"."""
+    examples = _examples([(scan, confidence) for scan in scans])
+    return {kind: _bins(*_known(*of_kind)) for kind, of_kind in examples.items()}
+
+
+def _bins(probability: Array, true: Array) -> list[ObservedShare]:
+    numbers = _bin_of(probability)
+    result = []
+    for number in np.unique(numbers).tolist():
+        own = true[numbers == number]
+        share = (float(own.mean()), *wilson(float(own.sum()), len(own)))
+        mean = float(probability[numbers == number].mean())
+        result.append(ObservedShare(number / BINS, (number + 1) / BINS, len(own), mean, share))
+    return result
+
+
+def _examples(
+    pairs: Sequence[tuple[ScanDetections, Confidence]],
+) -> dict[str, tuple[Sequence[float | None], Array]]:
+    """Return {kind of example: confidence and label of each}."""
     areas = [[confidence.of_area(row) for row in scan.features.tolist()] for scan, confidence in pairs]
     whole = [
         confidence.of_scan(scan_features(values, scan.max_probability))
@@ -134,9 +178,20 @@ def metrics_of(pairs: Sequence[tuple[ScanDetections, Confidence]]) -> dict[str, 
     scans = [scan for scan, _ in pairs]
     true = np.concatenate([scan.true for scan in scans]) if scans else np.zeros(0)
     return {
-        "areas": reliability([p for values in areas for p in values], true),
-        "scans": reliability(whole, diseased_of(scans)),
+        "areas": ([p for values in areas for p in values], true),
+        "scans": (whole, diseased_of(scans)),
     }
+
+
+def _known(probability: Sequence[float | None], true: Array) -> tuple[Array, Array]:
+    """Return the examples whose confidence and label are known."""
+    p = np.array(probability, float)
+    known = ~np.isnan(true) & ~np.isnan(p)
+    return p[known], true[known]
+
+
+def _bin_of(probability: Array) -> NDArray[np.int_]:
+    return np.clip((probability * BINS).astype(int), 0, BINS - 1)
 
 
 def diseased_of(scans: Sequence[ScanDetections]) -> Array:
@@ -152,15 +207,12 @@ def reliability(probability: Sequence[float | None], true: Array) -> dict[str, f
         area under the ROC curve; "brier": Brier score; "brier_of_base_rate": Brier score of a constant prediction of
         the base rate. None for undefined values.
     """
-    p, t = np.array(probability, float), true
-    known = ~np.isnan(t) & ~np.isnan(p)
-    p, t = p[known], t[known]
+    p, t = _known(probability, true)
     result: dict[str, float | int | None] = {"n": len(t), "true": int(t.sum())}
     names = ("ece", "auroc", "brier", "brier_of_base_rate")
     if not len(t):
         return {**result, **dict.fromkeys(names)}
-    bins = np.clip((p * BINS).astype(int), 0, BINS - 1)
-    gaps = np.bincount(bins, p - t, minlength=BINS)
+    gaps = np.bincount(_bin_of(p), p - t, minlength=BINS)
     values = (np.abs(gaps).sum() / len(t), auroc(p, t), ((p - t) ** 2).mean(), t.mean() * (1 - t.mean()))
     return {
         **result,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,16 @@ import pytest
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.export.volumes import write_volume
 from SpectBoneMetSegLib.model.config import NetworkConfig
+from SpectBoneMetSegLib.model.store import read_model
 from SpectBoneMetSegLib.scan.skeleton_regions import REGIONS
 from SpectBoneMetSegTrainingLib.cli import AuditCommand
 from SpectBoneMetSegTrainingLib.dataset.cases import load_case
-from SpectBoneMetSegTrainingLib.evaluation.by_region import OUTSIDE_REGIONS, count_regions, region_rows
+from SpectBoneMetSegTrainingLib.evaluation.by_region import OUTSIDE_REGIONS, RegionCounts, count_regions, region_rows
+from SpectBoneMetSegTrainingLib.evaluation.confidence_metrics import ObservedShare
+from SpectBoneMetSegTrainingLib.evaluation.shares import wilson
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
+from SpectBoneMetSegTrainingLib.training.adapting.audit import audit
+from SpectBoneMetSegTrainingLib.training.adapting.audit_page import write_audit
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
 
@@ -136,3 +142,42 @@ def test_lesions_and_false_areas_are_counted_where_they_lie(discs, tmp_path):
     assert found["ribs"].alarms[0] == 0
     assert found[OUTSIDE_REGIONS].alarms[0] == 0.5
     assert found[OUTSIDE_REGIONS].lesions == 0
+
+
+def test_few_lesions_of_a_bone_leave_a_wide_interval_and_those_of_one_patient_none():
+    ribs, pelvis, spine = map(REGIONS.index, ("ribs", "pelvis", "thoracic spine"))
+    cases = []
+    for number in range(6):
+        lesions, found, alarms = (np.zeros(len(REGIONS) + 1) for _ in range(3))
+        lesions[ribs] = found[ribs] = number < 4
+        lesions[pelvis] = 20 * (number == 0)
+        lesions[spine], found[spine] = 10, 10 * (number % 2)
+        cases.append(RegionCounts(f"p{number}", lesions, found, alarms))
+    rows = {row.region: row for row in region_rows(cases, 12)}
+    # Four of four: the bootstrap alone would say 1.000 to 1.000.
+    assert rows["ribs"].recall == pytest.approx((1.0, 0.510, 1.0), abs=0.001)
+    assert np.isnan(rows["pelvis"].recall[1:]).all()
+    # A patient's lesions are alike: the bootstrap is wider than 30 of 60 single lesions.
+    low, high = rows[REGIONS[spine]].recall[1:]
+    assert low < 0.2
+    assert high > 0.8
+
+
+def test_intervals_that_say_nothing_are_not_shown_as_certain(trained, discs, tmp_path):
+    model, _ = trained
+    page = tmp_path / "audit.html"
+    data = discs(tmp_path / "own", ["train"] * 8)
+    assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
+    text = page.read_text()
+    assert "binomial interval of Wilson" in text
+    assert not re.search(r">([0-9.]+) to \1<", text)
+
+
+def test_the_share_of_lesions_at_every_confidence_has_an_interval(trained, tmp_path):
+    model, data = trained
+    found = audit(data, ["case0", "case1"], read_model(model))
+    shares = [ObservedShare(0.9, 1.0, 2, 0.95, (1.0, *wilson(2, 2)))]
+    values = {"n": 2, "ece": 0.05, "auroc": None, "brier": 0.01, "brier_of_base_rate": 0.0}
+    write_audit(tmp_path / "a.html", replace(found, confidence={"areas": values}, observed={"areas": shares}))
+    text = (tmp_path / "a.html").read_text()
+    assert "<td>0.9 to 1.0</td><td>2</td><td>0.950</td><td>1.000</td><td>0.342 to 1.000</td>" in text

@@ -17,11 +17,19 @@ from ...common.progress import Progress
 from ...dataset.budgets import patients_of
 from ...dataset.cases import LabelledCrop
 from ...dataset.opened import Data, opened
+from ...evaluation import bootstrap
 from ...evaluation.by_region import RegionCounts, RegionRow, count_regions, region_rows
-from ...evaluation.confidence_metrics import ScanDetections, confidence_metrics, masks_and_detections
+from ...evaluation.confidence_metrics import (
+    ObservedShare,
+    ScanDetections,
+    confidence_metrics,
+    masks_and_detections,
+    observed_shares,
+)
 from ...evaluation.predictions import Delineator, level_region_of, predict_with_regions
-from ...evaluation.report import full_report
-from ...evaluation.scores import CaseScores, score_case, without_flags
+from ...evaluation.report import SIZES, full_report
+from ...evaluation.scores import CaseScores, from_flat, score_case, without_flags
+from ...evaluation.shares import share_interval
 from ..outcome.training_scans import known_patients
 from .choice import dice_of
 from .pictures import scan_picture
@@ -56,9 +64,10 @@ class Audit:
     Attributes:
         model: name of the model.
         patients: number of patients.
-        report: figures of `report.full_report`.
+        report: figures of `report.full_report`; shares of lesions with the intervals of `shares.share_interval`.
         regions: figures by region; empty for a model without regions.
         confidence: figures of `confidence_metrics`; {} for a model without confidence.
+        observed: shares of `observed_shares`; {} for a model without confidence.
         worst: the worst scans, the worst first.
         known: a warning if the model was trained on these patients, else "".
         names_files: whether the scans have the names of their files.
@@ -69,6 +78,7 @@ class Audit:
     report: dict[str, float | int]
     regions: list[RegionRow]
     confidence: dict[str, Any]
+    observed: dict[str, list[ObservedShare]]
     worst: list[WorstScan]
     known: str
     names_files: bool = False
@@ -137,17 +147,32 @@ def audit(
             worst.add(crop, masks, dice_of(score))
         if progress:
             progress(number, len(cases))
-    report = full_report(without_flags(scores))
+    scores = without_flags(scores)
+    report = full_report(scores) | _lesion_shares(scores)
     return Audit(
         card.name,
         int(report["patients"]),
         report,
         region_rows(counted, int(report["images"])) if counted else [],
         confidence_metrics(detections, card.confidence) if card.confidence is not None else {},
+        observed_shares(detections, card.confidence) if card.confidence is not None else {},
         worst.shown(files or {}),
         known_patients(card, data, cases).sentence(len({patients[case] for case in cases})),
         bool(files),
     )
+
+
+def _lesion_shares(scores: list[CaseScores]) -> dict[str, float]:
+    """Return the ends of the intervals of all shares of lesions, by their names in the report."""
+    sums = from_flat(np.stack(list(bootstrap.patient_sums(scores).values())))
+    weights = bootstrap.draw_patients(len(sums.lesions), bootstrap.SAMPLES, seed=0)
+    shares = {"lesion_recall": (sums.found[:, 0], sums.lesions[:, 0])}
+    for index, size in enumerate(SIZES):
+        shares[f"lesion_recall_{size}"] = (sums.size_found[:, index], sums.size_lesions[:, index])
+    result: dict[str, float] = {}
+    for name, (found, lesions) in shares.items():
+        result[f"{name}_low"], result[f"{name}_high"] = share_interval(found, lesions, weights)
+    return result
 
 
 class _Worst:

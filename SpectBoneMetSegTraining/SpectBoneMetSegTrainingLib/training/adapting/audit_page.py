@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from math import isnan
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.files import whole_file
 
+from ...evaluation.confidence_metrics import ObservedShare
 from ...evaluation.report import SIZES
 from ...evaluation.scores import SIZE_EDGES_MM2
 from .audit import Audit
-from .html import cell, document, files_notice, legend, table
+from .html import cell, document, files_notice, interval_cell, legend, table
 
 __all__ = ["write_audit"]
 
+INTERVALS = (
+    'Intervals are of the bootstrap over patients, "-" where it shows no variation. That of the lesions found reaches '
+    "at least as far as the binomial interval of Wilson, which counts every lesion in a view by itself; there is none "
+    "for the lesions of a single patient."
+)
 SHOWN = {
     "dsc": "DSC, pooled",
     "cpa_precision": "precision, pooled",
@@ -40,9 +46,8 @@ def write_audit(path: Path, found: Audit) -> None:
         "<p>The lower end of the interval decides: the worst value that is plausible. With few patients the intervals "
         "are wide; with more outlined patients they become narrower.</p>",
         "<h2>Results</h2>",
-        table(
-            ["", "value", "95 % interval over patients"], [_row(found, name, label) for name, label in SHOWN.items()]
-        ),
+        table(["", "value", "95 % interval"], [_row(found, name, label) for name, label in SHOWN.items()]),
+        f"<p>{escape(INTERVALS)}</p>",
         "<h2>By size</h2>",
         _sizes(found),
         *(["<h2>By bone</h2>", _regions(found)] if found.regions else []),
@@ -63,8 +68,7 @@ def write_audit(path: Path, found: Audit) -> None:
 
 def _row(found: Audit, name: str, label: str) -> list[str]:
     report = found.report
-    low, high = report[f"{name}_low"], report[f"{name}_high"]
-    return [label, cell(report[name]), cell(low) if isnan(low) else f"{cell(low)} to {cell(high)}"]
+    return [label, cell(report[name]), interval_cell(report[f"{name}_low"], report[f"{name}_high"])]
 
 
 def _sizes(found: Audit) -> str:
@@ -83,9 +87,9 @@ def _regions(found: Audit) -> str:
             row.region,
             str(row.lesions),
             cell(row.recall[0]),
-            f"{cell(row.recall[1])} to {cell(row.recall[2])}",
+            interval_cell(*row.recall[1:]),
             cell(row.alarms[0]),
-            f"{cell(row.alarms[1])} to {cell(row.alarms[2])}",
+            interval_cell(*row.alarms[1:]),
         ]
         for row in found.regions
     ]
@@ -100,4 +104,20 @@ def _confidence(found: Audit) -> str:
         [kind, str(values["n"]), *(cell(values[name]) for name in ("ece", "auroc", "brier", "brier_of_base_rate"))]
         for kind, values in found.confidence.items()
     ]
-    return table(["", "number", "calibration error", "AUROC", "Brier score", "Brier score of the base rate"], rows)
+    head = ["", "number", "calibration error", "AUROC", "Brier score", "Brier score of the base rate"]
+    return table(head, rows) + "".join(_observed(kind, shares) for kind, shares in found.observed.items())
+
+
+def _observed(kind: str, shares: Sequence[ObservedShare]) -> str:
+    rows = [
+        [
+            f"{share.low:.1f} to {share.high:.1f}",
+            str(share.number),
+            cell(share.confidence),
+            cell(share.observed[0]),
+            interval_cell(*share.observed[1:]),
+        ]
+        for share in shares
+    ]
+    head = [f"confidence of {kind}", "number", "mean confidence", "with a lesion", "95 % interval (Wilson)"]
+    return table(head, rows) if rows else ""

@@ -10,7 +10,7 @@ from SpectBoneMetSegLib.common.notice import RESEARCH_USE
 
 from .pictures import COLOURS
 
-__all__ = ["cell", "document", "files_notice", "legend", "table"]
+__all__ = ["cell", "document", "files_notice", "interval_cell", "legend", "table"]
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d1d1f; max-width: 1000px; margin: 2.2rem auto; padding: 0 1rem }
@@ -52,6 +52,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def cell(value: float | None, digits: int = 3) -> str:
     """Format a figure; "-" if undefined."""
     return "-" if value is None or not isfinite(value) else f"{value:.{digits}f}"
+
+
+def interval_cell(low: float, high: float) -> str:
+    """Format an interval; "-" if it is undefined, or has no width because all samples were alike."""
+    return f"{cell(low)} to {cell(high)}" if isfinite(low) and low < high else "-"
 
 
 def legend(names: Sequence[tuple[str, str]]) -> str:
