@@ -21,7 +21,7 @@ from SpectBoneMetSegTrainingLib.evaluation.by_region import OUTSIDE_REGIONS, Reg
 from SpectBoneMetSegTrainingLib.evaluation.confidence_metrics import ObservedShare
 from SpectBoneMetSegTrainingLib.evaluation.shares import wilson
 from SpectBoneMetSegTrainingLib.phantom.scan.dicom_nm import write_nm_wholebody
-from SpectBoneMetSegTrainingLib.training.adapting.audit import audit
+from SpectBoneMetSegTrainingLib.training.adapting.audit import Audit, audit
 from SpectBoneMetSegTrainingLib.training.adapting.audit_page import write_audit
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.config import TrainingConfig
@@ -102,13 +102,13 @@ def test_a_page_that_cannot_be_written_is_refused_before_any_scan_is_read(traine
 
 def test_an_audit_writes_a_page_that_says_whether_to_adapt(trained, discs, tmp_path, capsys):
     model, _ = trained
-    data = discs(tmp_path / "own", ["train"] * 3 + ["test"])
+    data = discs(tmp_path / "own", ["train"] * 7 + ["test"])
     page = tmp_path / "audit.html"
     command = ["audit", "--data", str(data), "--model", str(model), "--output", str(page), "--json"]
     assert main(command, FURTHER) == 0
     reported = capsys.readouterr()
     summary = json.loads(reported.out)
-    assert summary["patients"] == 4
+    assert summary["patients"] == 8
     assert summary["adapt"] == ("Adaptation is recommended" in reported.err)
     text = page.read_text()
     for words in ("Research use only", "By size", "Calibration of the confidence", "worst scans", "95 % interval"):
@@ -181,3 +181,65 @@ def test_the_share_of_lesions_at_every_confidence_has_an_interval(trained, tmp_p
     write_audit(tmp_path / "a.html", replace(found, confidence={"areas": values}, observed={"areas": shares}))
     text = (tmp_path / "a.html").read_text()
     assert "<td>0.9 to 1.0</td><td>2</td><td>0.950</td><td>1.000</td><td>0.342 to 1.000</td>" in text
+
+
+def test_too_few_patients_give_no_recommendation_and_say_how_many_are_missing(trained, discs, tmp_path, capsys):
+    model, _ = trained
+    page = tmp_path / "audit.html"
+    # A patient without a lesion says nothing about lesions.
+    data = without_lesions(discs(tmp_path / "own", ["train"] * 8), 5)
+    command = ["audit", "--data", str(data), "--model", str(model), "--output", str(page), "--json"]
+    assert main(command, FURTHER) == 0
+    reported = capsys.readouterr()
+    assert json.loads(reported.out)["adapt"] is None
+    assert "needs 8 patients with outlined lesions: outline those of 5 more patients" in reported.err
+    assert "Adaptation is" not in reported.err + page.read_text()
+    assert "<p class='verdict '>" in page.read_text()
+
+
+def test_without_any_outlined_lesion_only_false_alarms_are_reported(trained, discs, tmp_path, capsys):
+    model, _ = trained
+    page = tmp_path / "audit.html"
+    data = without_lesions(discs(tmp_path / "own", ["train"] * 8), 8)
+    assert main(["audit", "--data", str(data), "--model", str(model), "--output", str(page)], FURTHER) == 0
+    text = page.read_text()
+    assert "No lesion is outlined in the scans of 8 patients" in capsys.readouterr().err
+    assert "false alarms per view" in text
+    for word in ("Adaptation is", "DSC, pooled", ": DSC", "lesion F1", "By size", "Calibration"):
+        assert word not in text
+
+
+def without_lesions(data, number):
+    """Remove the outlines of the first cases of a data set."""
+    for path in sorted((data / "instances").glob("*.json"))[:number]:
+        path.write_text(json.dumps({**json.loads(path.read_text()), "lesions": []}))
+    return data
+
+
+def test_scans_with_cold_lesions_only_are_refused(trained, discs, tmp_path, capsys):
+    model, _ = trained
+    data = discs(tmp_path / "own", ["train"])
+    path = data / "instances" / "case0.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "flags": ["photopenic"]}))
+    command = ["audit", "--data", str(data), "--model", str(model), "--output", str(tmp_path / "audit.html")]
+    assert main(command, FURTHER) == 1
+    assert "Every outlined scan has a cold lesion" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("dsc", "lesions", "sentence"),
+    [
+        (0.5, 0.7, "the lower end of the DSC does not reach 0.6."),
+        (0.7, 0.5, "the lower end of the lesion F1 does not reach 0.6."),
+        (0.5, 0.5, "the lower ends of the DSC and of the lesion F1 do not reach 0.6."),
+        (0.7, 0.7, "the lower ends reach 0.6."),
+    ],
+)
+def test_the_figure_that_is_too_low_is_named(dsc, lesions, sentence):
+    report = {
+        **{f"dsc{end}": dsc + more for end, more in (("", 0.1), ("_low", 0.0), ("_high", 0.2))},
+        **{f"lesion_f1_overlap{end}": lesions + more for end, more in (("", 0.1), ("_low", 0.0), ("_high", 0.2))},
+    }
+    found = Audit("one", 9, 8, report, [], {}, {}, [], "")
+    assert found.sentence.endswith(sentence)
+    assert found.adapt == (min(dsc, lesions) < 0.6)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.model.engines import DeviceName, load_engine
 from SpectBoneMetSegLib.model.store import ModelFolder
 from SpectBoneMetSegLib.scan.planar import ViewName
@@ -30,6 +32,7 @@ from ...evaluation.predictions import Delineator, level_region_of, predict_with_
 from ...evaluation.report import SIZES, full_report
 from ...evaluation.scores import CaseScores, from_flat, score_case, without_flags
 from ...evaluation.shares import share_interval
+from ..outcome.promotion import MINIMUM_PATIENTS
 from ..outcome.training_scans import known_patients
 from .choice import dice_of
 from .pictures import scan_picture
@@ -40,6 +43,8 @@ __all__ = ["Audit", "WorstScan", "audit"]
 WORST, WORTH_SHOWING = 5, 0.98
 #: Adaptation is recommended if the lower end of pooled DSC or lesion F1 is below this; our choice.
 GOOD_ENOUGH = 0.6
+#: Figures that decide, by their names in the report, and their labels.
+DECIDING = {"dsc": "DSC", "lesion_f1_overlap": "lesion F1"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Audit:
     Attributes:
         model: name of the model.
         patients: number of patients.
+        outlined_patients: number of them with an outlined lesion.
         report: figures of `report.full_report`; shares of lesions with the intervals of `shares.share_interval`.
         regions: figures by region; empty for a model without regions.
         confidence: figures of `confidence_metrics`; {} for a model without confidence.
@@ -75,6 +81,7 @@ class Audit:
 
     model: str
     patients: int
+    outlined_patients: int
     report: dict[str, float | int]
     regions: list[RegionRow]
     confidence: dict[str, Any]
@@ -84,26 +91,48 @@ class Audit:
     names_files: bool = False
 
     @property
-    def adapt(self) -> bool:
-        """Whether adaptation is recommended: the lower end of DSC or lesion F1 is below GOOD_ENOUGH."""
-        lows = (self.report["dsc_low"], self.report["lesion_f1_overlap_low"])
-        return not all(low >= GOOD_ENOUGH for low in lows)
+    def adapt(self) -> bool | None:
+        """Whether adaptation is recommended: the lower end of DSC or lesion F1 is below GOOD_ENOUGH.
+
+        None without a recommendation: fewer than MINIMUM_PATIENTS patients have an outlined lesion.
+        """
+        return bool(self._too_low) if self.outlined_patients >= MINIMUM_PATIENTS else None
 
     @property
     def sentence(self) -> str:
         """The recommendation with its figures, in one sentence."""
-        dice, lesions = (
-            f"{name} {self.report[key]:.3f} ({self._interval(key)})"
-            for name, key in (("DSC", "dsc"), ("lesion F1", "lesion_f1_overlap"))
-        )
-        figures = f"{dice}, {lesions} on {self.patients} patients"
+        if not self.outlined_patients:
+            alarms = self._figure("false_alarms_per_image")
+            return (
+                f"No lesion is outlined in the scans of {pluralize(self.patients, 'patient')}, so there is no "
+                f"recommendation, and false alarms only are reported, {alarms} per view; add scans with outlined "
+                f"lesions of {MINIMUM_PATIENTS} patients."
+            )
+        figures = ", ".join(f"{label} {self._figure(name)}" for name, label in DECIDING.items())
+        figures += f" on {pluralize(self.patients, 'patient')}"
+        if self.adapt is None:
+            missing = pluralize(MINIMUM_PATIENTS - self.outlined_patients, "more patient")
+            return (
+                f"There is no recommendation, which needs {MINIMUM_PATIENTS} patients with outlined lesions: outline "
+                f"those of {missing}. So far: {figures}."
+            )
         if self.adapt:
-            return f"Adaptation is recommended: {figures}; the lower ends do not reach {GOOD_ENOUGH}."
+            low = " and of the ".join(self._too_low)
+            ends, do = ("ends", "do") if len(self._too_low) > 1 else ("end", "does")
+            return f"Adaptation is recommended: {figures}; the lower {ends} of the {low} {do} not reach {GOOD_ENOUGH}."
         return f"Adaptation is not needed: {figures}; the lower ends reach {GOOD_ENOUGH}."
 
-    def _interval(self, key: str) -> str:
-        low, high = self.report[key + "_low"], self.report[key + "_high"]
-        return "too few patients for an interval" if isnan(low) else f"95 % {low:.3f} to {high:.3f}"
+    @property
+    def _too_low(self) -> list[str]:
+        """Labels of the deciding figures whose lower ends are below GOOD_ENOUGH."""
+        return [label for name, label in DECIDING.items() if not self.report[name + "_low"] >= GOOD_ENOUGH]
+
+    def _figure(self, name: str) -> str:
+        """Return a figure with its interval."""
+        value, low, high = (self.report[name + end] for end in ("", "_low", "_high"))
+        if isnan(low):
+            return f"{value:.3f} (too few patients for an interval)"
+        return f"{value:.3f} (95 % {low:.3f} to {high:.3f})" if low < high else f"{value:.3f} (in all samples)"
 
 
 def audit(
@@ -125,7 +154,7 @@ def audit(
         files: {case: files of its scan}, which name it in the report; None or {} for the names of the cases.
 
     Raises:
-        UserError: a data set or model that cannot be read.
+        UserError: a data set or model that cannot be read, or scans with cold lesions only.
     """
     data = opened(data)
     card, patients = model.card, patients_of(data)
@@ -148,10 +177,13 @@ def audit(
         if progress:
             progress(number, len(cases))
     scores = without_flags(scores)
+    if not scores:
+        raise UserError("Every outlined scan has a cold lesion, which no figure counts; outline other scans.")
     report = full_report(scores) | _lesion_shares(scores)
     return Audit(
         card.name,
         int(report["patients"]),
+        len({score.patient for score in scores if score.sums.lesions.any()}),
         report,
         region_rows(counted, int(report["images"])) if counted else [],
         confidence_metrics(detections, card.confidence) if card.confidence is not None else {},

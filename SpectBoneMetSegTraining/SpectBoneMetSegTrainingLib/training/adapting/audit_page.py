@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.common.files import whole_file
 from ...evaluation.confidence_metrics import ObservedShare
 from ...evaluation.report import SIZES
 from ...evaluation.scores import SIZE_EDGES_MM2
-from .audit import Audit
+from .audit import Audit, WorstScan
 from .html import cell, document, files_notice, interval_cell, legend, table
 
 __all__ = ["write_audit"]
@@ -21,12 +21,15 @@ INTERVALS = (
     "at least as far as the binomial interval of Wilson, which counts every lesion in a view by itself; there is none "
     "for the lesions of a single patient."
 )
+KINDS = {True: "bad", False: "good", None: ""}
 SHOWN = {
     "dsc": "DSC, pooled",
     "cpa_precision": "precision, pooled",
     "recall": "recall, pooled",
     "lesion_recall": "lesions found",
     "lesion_f1_overlap": "lesion F1, any overlap",
+}
+ALARMS = {
     "false_alarms_per_image": "false alarms per view",
     "false_alarms_per_negative_image": "false alarms per view without lesions",
 }
@@ -38,15 +41,22 @@ def write_audit(path: Path, found: Audit) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    kind = "bad" if found.adapt else "good"
     parts = [
         files_notice() if found.names_files else "",
-        f"<p class='verdict {kind}'><b>{escape(found.sentence)}</b></p>",
+        f"<p class='verdict {KINDS[found.adapt]}'><b>{escape(found.sentence)}</b></p>",
         f"<p><b>{escape(found.known)}</b></p>" if found.known else "",
+        *(_results(found) if found.outlined_patients else _alarms(found)),
+    ]
+    with whole_file(path) as part:
+        part.write_text(document(f"{found.model} on your own outlines", parts), encoding="utf-8")
+
+
+def _results(found: Audit) -> list[str]:
+    return [
         "<p>The lower end of the interval decides: the worst value that is plausible. With few patients the intervals "
         "are wide; with more outlined patients they become narrower.</p>",
         "<h2>Results</h2>",
-        table(["", "value", "95 % interval"], [_row(found, name, label) for name, label in SHOWN.items()]),
+        table(["", "value", "95 % interval"], [_row(found, name, label) for name, label in (SHOWN | ALARMS).items()]),
         f"<p>{escape(INTERVALS)}</p>",
         "<h2>By size</h2>",
         _sizes(found),
@@ -55,15 +65,28 @@ def write_audit(path: Path, found: Audit) -> None:
         _confidence(found),
         "<h2>The worst scans</h2>",
         legend([("reference", "your outlines"), ("model", "the model"), ("ignored", "ignored")]),
-        *(
-            f"<figure><img src='{case.picture}' alt='{escape(case.name)}'><figcaption>{escape(case.name)}: DSC "
-            f"{case.dice:.2f}</figcaption></figure>"
-            for case in found.worst
-        ),
+        *(_picture(scan, f": DSC {scan.dice:.2f}") for scan in found.worst),
         "" if found.worst else "<p>No scan has a low DSC.</p>",
     ]
-    with whole_file(path) as part:
-        part.write_text(document(f"{found.model} on your own outlines", parts), encoding="utf-8")
+
+
+def _alarms(found: Audit) -> list[str]:
+    """Return what can be said without any outlined lesion."""
+    return [
+        "<h2>Results</h2>",
+        table(["", "value", "95 % interval"], [_row(found, name, label) for name, label in ALARMS.items()]),
+        f"<p>{escape(INTERVALS)}</p>",
+        *(["<h2>By bone</h2>", _regions(found)] if found.regions else []),
+        "<h2>Scans with false alarms</h2>",
+        legend([("model", "the model"), ("ignored", "ignored")]),
+        *(_picture(scan) for scan in found.worst),
+        "" if found.worst else "<p>None.</p>",
+    ]
+
+
+def _picture(scan: WorstScan, figure: str = "") -> str:
+    name = escape(scan.name)
+    return f"<figure><img src='{scan.picture}' alt='{name}'><figcaption>{name}{figure}</figcaption></figure>"
 
 
 def _row(found: Audit, name: str, label: str) -> list[str]:
