@@ -1,6 +1,6 @@
 """Adapt a parent model to the data set of a hospital: cross-validation, final training, verdict.
 
-    RUN/plan.json  parent.npz  fold-0/ ... (run folders with mixed/<share>.npz)  all/
+    RUN/plan.json  parent.npz  fold-0/ ... (run folders with mixed/<share>.npz and <share>.counts.npz)  all/
 
 An interrupted adaptation can be resumed at any moment: the plan is stored, and every training resumes.
 """
@@ -39,7 +39,7 @@ from ..setup.fine_tuning import model_reference, start_weights
 from ..timing import training_times
 from ..trainer import StepProgress, train
 from .choice import AdaptationComparison, best_share, chosen_point, compare_adapted, gains, shrink_towards_parent
-from .folds import mixed_predictions, parent_predictions, stored_predictions
+from .folds import mixed_predictions, parent_predictions, stored_counts, stored_predictions
 from .mixing import mixed, shares_to_try
 from .plan import AdaptationPlan, AdaptationTimes, base_config, labelled_patients, make_plan, region_to_train
 
@@ -243,7 +243,7 @@ class _Adaptation:
         held_out = sorted(case for group in groups for case in group)
         parent_predictions(self.parent, self.request.data, held_out, self.request.run / PARENT, self.config.region)
         files = {share: [run / "mixed" / f"{share}.npz" for run in self.runs] for share in self.shares}
-        tables = {share: dict(counts_at(self._predictions(paths), self.points)) for share, paths in files.items()}
+        tables = {share: self._counts(paths) for share, paths in files.items()}
         counted = list(tables[self.shares[0]])
         share, limits = self._choice(tables, counted)
         paths: list[Path] = []
@@ -287,6 +287,12 @@ class _Adaptation:
 
     def _predictions(self, paths: Sequence[Path]):  # type: ignore[no-untyped-def]
         return stored_predictions(paths, self.request.data, self.config.network, self.config.region)
+
+    def _counts(self, paths: Sequence[Path]) -> dict[str, list[Counts]]:
+        """Return {case: counts at each operating point} of stored predictions."""
+        data, config = self.request.data, self.config
+        of_files = [stored_counts(path, data, config.network, config.region, self.points) for path in paths]
+        return {case: counts for of_file in of_files for case, counts in of_file.items()}
 
     def _choice(self, tables: dict[float, dict[str, list[Counts]]], cases: Sequence[str]) -> tuple[float, Delineator]:
         """Return the best mixture on some cases and its operating point, shrunk towards the parent's."""

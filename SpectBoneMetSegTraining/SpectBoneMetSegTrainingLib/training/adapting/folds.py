@@ -1,13 +1,16 @@
-"""Stored predictions of held-out patients, by the models of the folds and by the parent model."""
+"""Stored predictions of held-out patients, by the models of the folds and by the parent model, and their counts."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.config import NetworkConfig
 from SpectBoneMetSegLib.model.engines import load_engine
@@ -16,7 +19,16 @@ from SpectBoneMetSegLib.model.store import ModelFolder
 from ...common.files import write_npz
 from ...dataset.cases import load_case
 from ...dataset.opened import Data
-from ...evaluation.predictions import Prediction, inputs_of, level_region_of, predict_cases, union_of
+from ...evaluation.metrics import Counts
+from ...evaluation.predictions import (
+    Delineator,
+    Prediction,
+    counts_at,
+    inputs_of,
+    level_region_of,
+    predict_cases,
+    union_of,
+)
 from ..setup.config import TrainingConfig
 from ..validation import single_image_predictor
 from .mixing import Weights, mixed
@@ -24,9 +36,12 @@ from .mixing import Weights, mixed
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["mixed_predictions", "parent_predictions", "stored_predictions"]
+__all__ = ["mixed_predictions", "parent_predictions", "stored_counts", "stored_predictions"]
 
 Maps = dict[str, NDArray[np.float16]]
+
+#: Entry of a file of counts with the digest of what was counted; no case has this name.
+DIGEST = "digest of predictions and outlines"
 
 
 def mixed_predictions(
@@ -71,6 +86,47 @@ def stored_predictions(
                     yield union_of(crop), {"anterior": maps[..., 0]}
                 else:
                     yield crop, {view: maps[..., network.outputs.index(view)] for view in crop.counts}
+
+
+def stored_counts(
+    path: Path, data: Data, network: NetworkConfig, region: Region, points: Sequence[Delineator]
+) -> dict[str, list[Counts]]:
+    """Return {case: counts at each operating point} of stored predictions, without flagged cases.
+
+    Counting takes minutes, so the counts are stored beside the predictions, and counted anew only if the predictions,
+    the outlines or the operating points have changed.
+
+    Args:
+        path: file of the predictions.
+        data: data set.
+        network: configuration of the network that predicted.
+        region: region of the predictions.
+        points: operating points.
+    """
+    target, digest = path.with_suffix(".counts.npz"), _digest(path, data, region, points)
+    if target.exists():
+        with np.load(target, allow_pickle=False) as saved:
+            if str(saved[DIGEST]) == digest:
+                cases = [name for name in saved.files if name != DIGEST]
+                return {case: [Counts(*row) for row in saved[case].tolist()] for case in cases}
+    table = dict(counts_at(stored_predictions([path], data, network, region), points))
+    arrays = {case: np.array([astuple(each) for each in counts], np.int64) for case, counts in table.items()}
+    write_npz(target, {**arrays, DIGEST: np.array(digest)})
+    return table
+
+
+def _digest(path: Path, data: Data, region: Region, points: Sequence[Delineator]) -> str:
+    """Return the SHA-256 of predictions, of the outlines of their cases, and of operating points."""
+    digest = hashlib.sha256(f"{sha256_of(path)} {region} {points}".encode())
+    with np.load(path, allow_pickle=False) as saved:
+        cases = saved.files
+    for case in cases:
+        crop = load_case(data, case, region=region)
+        digest.update(f"{case} {crop.flags} {crop.lesions}".encode())
+        for maps in (crop.labels, crop.instances):
+            for view, pixels in sorted(maps.items()):
+                digest.update(f"{view} {pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes())
+    return digest.hexdigest()
 
 
 def parent_predictions(parent: ModelFolder, data: Data, cases: Sequence[str], path: Path, region: Region) -> None:
