@@ -10,6 +10,7 @@ from pathlib import Path
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
 from SpectBoneMetSegLib.common.durations import duration
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.model.backend import choose_backend
 
 from ..common.extras import require
@@ -67,7 +68,6 @@ class AdaptCommand:
         if not 1 <= args.folds <= 5 or not args.minutes > 0 or (args.steps is not None and args.steps < 1):
             raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 1.")
         from ..dataset.opened import opened
-        from ..phantom.store.crops import PatientStore
         from ..training.adapting.adapt import AdaptationRequest, adapt, plan_for
         from ..training.adapting.page import write_page
 
@@ -76,12 +76,8 @@ class AdaptCommand:
         run = output.with_name(output.name + "-adapt")
         data = Path(args.data) if args.data is not None else run / "data"
         store = None if args.store is None else Path(args.store)
-        if store is not None:
-            try:
-                # Before anything is gathered into the run's folder.
-                PatientStore(store)
-            except UserError as error:
-                raise UsageError.of(error) from error
+        # Before anything is gathered into the run's folder.
+        _check_paths(args.start, store, output)
         names = _gather(args, data, run)
         request = AdaptationRequest(
             opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
@@ -90,10 +86,8 @@ class AdaptCommand:
             plan, config = plan_for(request, time.monotonic() - started)
         except UserError as error:
             raise (UsageError.of(error) if error.fields else error) from error
-        warning = (
-            " That is longer than requested: fewer steps would have no effect." if plan.minutes > args.minutes else ""
-        )
-        print(f"The plan: {plan.sentence}{warning} {_region_reason(plan.region_reason)}", file=sys.stderr, flush=True)
+        longer = _why_longer(plan.steps, args.steps) if plan.minutes > args.minutes else ""
+        print(f"The plan: {plan.sentence}{longer} {_region_reason(plan.region_reason)}", file=sys.stderr, flush=True)
         adapted = adapt(request, plan, config, _progress)
         page = run / "result.html"
         write_page(page, request, adapted, names)
@@ -115,6 +109,37 @@ class AdaptCommand:
                 }
             )
         return 0
+
+
+def _check_paths(start: str | None, store: Path | None, output: Path) -> None:
+    """Check the parent model, the store of patients and the output.
+
+    Raises:
+        UsageError: no such model or store, or an output that cannot be written.
+    """
+    from SpectBoneMetSegLib.model.store import check_target, find_model
+
+    from ..phantom.store.crops import PatientStore
+
+    try:
+        check_target(output)
+        find_model(start)
+        if store is not None:
+            PatientStore(store)
+    except UserError as error:
+        raise UsageError.of(error) from error
+    ensure_writable(output.parent, "choose another --output")
+
+
+def _why_longer(planned: int, requested: int | None) -> str:
+    """Return why a plan takes longer than the time limit, from its steps and those of --steps."""
+    from ..training.adapting.plan import MINIMUM_STEPS
+
+    if planned == requested:
+        return " That is longer than requested: --steps sets the number of steps, whatever the time."
+    if planned == MINIMUM_STEPS:
+        return " That is longer than requested: fewer steps would have no effect."
+    return " That is longer than requested: it was planned when the adaptation was started."
 
 
 def _region_reason(sentence: str) -> str:

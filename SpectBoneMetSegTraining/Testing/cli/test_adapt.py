@@ -15,7 +15,7 @@ from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, load_network, verify
 from SpectBoneMetSegTrainingLib.cli import AdaptCommand
 from SpectBoneMetSegTrainingLib.cli import adapt as adapt_command
-from SpectBoneMetSegTrainingLib.training.adapting import mixing
+from SpectBoneMetSegTrainingLib.training.adapting import folds, mixing
 from SpectBoneMetSegTrainingLib.training.adapting import plan as plan_module
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.outcome.promotion import comparison_of
@@ -58,7 +58,7 @@ def adapted(discs, parent, eager, tmp_path_factory):
     return SimpleNamespace(data=data, output=output, command=command, out=out.getvalue(), err=err.getvalue())
 
 
-def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
+def test_a_model_is_adapted_cross_validated_and_reported(adapted, small, monkeypatch):
     summary = json.loads(adapted.out)
     assert summary["patients"] == 6, "every patient is predicted, by a model not trained on them"
     assert "2 short trainings" in adapted.err
@@ -76,8 +76,9 @@ def test_a_model_is_adapted_cross_validated_and_reported(adapted, small):
     assert summary["use_it"] == ("verdict good" in page)
     for words in ("Research use only", "What changed", "improved most", "worsened most", "95 % interval"):
         assert words in page
-    # Repeated, it finds everything done.
+    # Repeated, it finds everything done, also the counts at all operating points, which take minutes.
     before = model.card.sha256
+    monkeypatch.setattr(folds, "counts_at", None)
     assert main(adapted.command, FURTHER) == 0
     assert find_model(adapted.output).card.sha256 == before
 
@@ -184,3 +185,37 @@ def test_scans_gathered_for_an_adaptation_are_named_by_their_files_also_when_it_
     assert adapt_command._gather(given, run / "data", run) == {"scan_1": "ann.dcm"}
     given = SimpleNamespace(labelled=None, unlabelled=None, data="set", seed=0)
     assert adapt_command._gather(given, run / "data", run) == {}
+
+
+def test_the_reason_for_a_longer_plan_fits_what_was_asked_for(discs, tmp_path):
+    assert "--steps sets the number of steps" in adapt_command._why_longer(4, 4)
+    assert "fewer steps would have no effect" in adapt_command._why_longer(plan_module.MINIMUM_STEPS, None)
+    assert "planned when the adaptation was started" in adapt_command._why_longer(300, None)
+    data = discs(tmp_path / "d", ["train"] * 12)
+    assert "one fold is requested" in plan_module.make_plan(data, 30, 1, times(0.5)).sentence
+
+
+def test_steps_of_the_users_choice_explain_a_longer_plan(adapted, small, capsys):
+    # The plan is the stored one; so short a time does not hold it.
+    assert main([*adapted.command, "--minutes", "0.001"], FURTHER) == 0
+    assert "--steps sets the number of steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fault", ["other files", "no name", "no folder", "no model"])
+def test_an_output_or_a_model_of_no_use_is_refused_before_anything_is_gathered(fault, parent, tmp_path, capsys):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes.txt").touch()
+    output = {"other files": "taken", "no name": "a b", "no folder": "taken/notes.txt/mine"}.get(fault, "mine")
+    start = str(tmp_path / "nowhere") if fault == "no model" else str(parent)
+    command = ["adapt", "--labelled", str(tmp_path / "scans"), "--start", start, "--output", str(tmp_path / output)]
+    before = sorted(tmp_path.rglob("*"))
+    assert main(command, FURTHER) == (1 if fault == "no folder" else 2)
+    assert sorted(tmp_path.rglob("*")) == before
+    message = capsys.readouterr().err
+    said = {
+        "other files": "exists and is not a model",
+        "no name": "not a valid model folder",
+        "no folder": "cannot be written",
+    }
+    assert said.get(fault, "There is no model") in message

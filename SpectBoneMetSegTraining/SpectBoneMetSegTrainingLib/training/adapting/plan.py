@@ -39,6 +39,12 @@ FINAL_EVALUATIONS = 3
 FEW_OUTSIDE_THORAX = "Only the thorax is trained: hardly any outline lies outside it."
 #: Side of a patch in pixels, patches per step.
 PATCH, BATCH = 128, 8
+#: Reasons for a single training.
+NO_TIME, ONE_FOLD, ONE_WITH_LESION = (
+    "there is no time for more",
+    "one fold is requested",
+    "only one fold holds an outlined lesion",
+)
 #: Keys in plan.json and in model cards, where they differ from the attribute.
 KEYS = {"region_reason": "taught"}
 #: Share of the labelled patches that come from the store of simulated patients, if there is one.
@@ -86,6 +92,7 @@ class AdaptationPlan:
         patients: number of labelled patients.
         region: region that is trained; None in plans of an earlier version.
         region_reason: a sentence with the region and the reason for it.
+        single_reason: why there is a single training, where there is one.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -94,6 +101,7 @@ class AdaptationPlan:
     patients: int
     region: Region | None = None
     region_reason: str = ""
+    single_reason: str = NO_TIME
 
     @property
     def runs(self) -> int:
@@ -106,7 +114,7 @@ class AdaptationPlan:
         if self.runs > 1:
             how = f"{len(self.groups)} short trainings, each without one fold of the patients, and one with all of them"
         else:
-            how = "one training, without its validation patients: there is no time for more"
+            how = f"one training, without its validation patients: {self.single_reason}"
         return (
             f"{how}, {self.steps} steps each: about {self.minutes:.0f} minutes for {self.patients} labelled patients."
         )
@@ -264,6 +272,7 @@ def make_plan(
         )
     measured = times()
     groups = groups_of_folds(data, folds, region)
+    single = NO_TIME if len(groups) > 1 else ONE_FOLD if folds == 1 else ONE_WITH_LESION
     while steps is None and len(groups) > 1 and _steps_that_fit(data, groups, minutes, measured) < MINIMUM_STEPS:
         groups = groups_of_folds(data, len(groups) - 1, region) if len(groups) > 2 else groups[:1]
     if len(groups) == 1:
@@ -272,7 +281,7 @@ def make_plan(
     wanted = steps or min(max(int(_steps_that_fit(data, groups, minutes, measured)), MINIMUM_STEPS), MAXIMUM_STEPS)
     runs = trainings_of(groups)
     total = (measured.other(runs, _held_out(data, groups)) + runs * wanted * measured.step) / 60
-    return AdaptationPlan(groups, wanted, total, patients, region, region_reason)
+    return AdaptationPlan(groups, wanted, total, patients, region, region_reason, single)
 
 
 def trainings_of(groups: Sequence[Sequence[int]]) -> int:
