@@ -191,7 +191,8 @@ def _known(probability: Sequence[float | None], true: Array) -> tuple[Array, Arr
 
 
 def _bin_of(probability: Array) -> NDArray[np.int_]:
-    return np.clip((probability * BINS).astype(int), 0, BINS - 1)
+    bins: NDArray[np.int_] = np.clip((probability * BINS).astype(int), 0, BINS - 1)
+    return bins
 
 
 def diseased_of(scans: Sequence[ScanDetections]) -> Array:

@@ -123,9 +123,9 @@ def _digest(path: Path, data: Data, region: Region, points: Sequence[Delineator]
     for case in cases:
         crop = load_case(data, case, region=region)
         digest.update(f"{case} {crop.flags} {crop.lesions}".encode())
-        for maps in (crop.labels, crop.instances):
-            for view, pixels in sorted(maps.items()):
-                digest.update(f"{view} {pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes())
+        for view in sorted(crop.labels):
+            for pixels in (crop.labels[view], crop.instances[view]):
+                digest.update(f"{view} {pixels.shape}".encode() + pixels.tobytes())
     return digest.hexdigest()
 
 
