@@ -19,6 +19,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.lesions.clicks.actions import Action, Stroke, action_of, lesions_after
 from SpectBoneMetSegLib.lesions.review import Review
 from SpectBoneMetSegLib.mrml.slice_views import PANELS
@@ -31,8 +32,7 @@ from .lesion_selection import Selection
 from .segment_changes import SegmentChanges
 
 if TYPE_CHECKING:
-    from SpectBoneMetSegLib.common.errors import UserError
-    from SpectBoneMetSegLib.lesions.clicks.change import Ids, Position
+    from SpectBoneMetSegLib.lesions.clicks.positions import Ids, Position
     from SpectBoneMetSegLib.lesions.results import Decision
     from SpectBoneMetSegLib.mrml.live_reading import LiveReading
     from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName
@@ -254,7 +254,7 @@ class ClickTool(VTKObservationMixin):
             return
         try:
             after = lesions_after(ids, stroke, action, live.result.scan, live.result.probabilities)
-        except ValueError:
+        except UserError:
             self.messages.say(refused(action.kind), "warning")
             return
         segments = [live.segment_of(lesion) for lesion in action.lesions]

@@ -20,17 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...scan.planar import ViewName, WholeBodyScan
-from .change import (
-    NEAR,
-    Ids,
-    Position,
-    add_lesion,
-    cut_lesion,
-    join_lesions,
-    lesion_near,
-    line_between,
-    resize_lesion,
-)
+from .change import NEAR, add_lesion, cut_lesion, join_lesions, resize_lesion
+from .positions import Ids, Position, lesion_near, line_between, pixel_at
 
 __all__ = ["Action", "Kind", "Stroke", "action_of", "lesions_after"]
 
@@ -74,13 +65,15 @@ class Action:
 
 def action_of(ids: Ids, stroke: Stroke) -> Action | None:
     """Return the action of a stroke over the lesions `ids`, (rows, columns) on the anterior frame; None if none."""
+    if not np.isfinite([*stroke.start, *stroke.end]).all():
+        return None
     slack = min(stroke.slack, NEAR)
     start, end = lesion_near(ids, stroke.start, 0), lesion_near(ids, stroke.end, 0)
     from_near, to_near = lesion_near(ids, stroke.start, slack), lesion_near(ids, stroke.end, slack)
     if stroke.is_click:
         if from_near:
             return Action("decide", (from_near,))
-        return Action("outline") if _inside(stroke.start, ids) else None
+        return None if pixel_at(stroke.start, ids.shape) is None else Action("outline")
     if from_near and to_near and from_near != to_near:
         return Action("join", (from_near, to_near))
     if start and not end:
@@ -114,7 +107,7 @@ def lesions_after(
         probabilities: per view on the anterior frame; may be empty.
 
     Raises:
-        ValueError: the action is not possible; the message gives the reason.
+        UserError: the action is not possible; the message gives the reason.
     """
     spacing = scan.frame.spacing
     if action.kind == "outline":
@@ -134,10 +127,6 @@ def _distance(mask: NDArray[np.bool_], position: Position, spacing: tuple[float,
     rows, columns = np.nonzero(mask)
     row, column = (round(float(value)) for value in position)
     return float(np.sqrt((((rows - row) * spacing[0]) ** 2 + ((columns - column) * spacing[1]) ** 2).min()))
-
-
-def _inside(position: Position, ids: Ids) -> bool:
-    return all(0 <= round(float(value)) < size for value, size in zip(position, ids.shape, strict=True))
 
 
 def _clamped(position: Position, ids: Ids) -> tuple[int, int]:

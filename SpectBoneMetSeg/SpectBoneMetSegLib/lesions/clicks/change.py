@@ -12,28 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common.errors import UserError
 from ...scan.aggregation import views_on_anterior_grid
 from ...scan.planar import PlanarView, ViewName, WholeBodyScan
 from ..components import EIGHT_CONNECTED, fill_holes
 from ..measurement import contrast_ring
+from .positions import Ids, Position, lesion_near, line_between, pixel_at
 
 __all__ = [
-    "Ids",
-    "Position",
     "add_lesion",
     "cut_lesion",
     "grow_from",
     "join_lesions",
-    "lesion_near",
-    "line_between",
     "remove_lesion",
     "resize_lesion",
 ]
 
-Ids = NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 Image = NDArray[np.float64]
-Position = tuple[float, float]
 
 #: Largest distance from the click of the lesion's outline and of its hottest pixel (mm).
 REACH_MM, CLIMB_MM = 70.0, 7.0
@@ -89,13 +85,13 @@ def add_lesion(
         view: the clicked view; None uses every view that shows the lesion clearly.
 
     Raises:
-        ValueError: the click lies outside the frame, on a lesion, or too near to one.
+        UserError: the click lies outside the frame, on a lesion, or too near to one.
     """
     from scipy import ndimage
 
     row, column = _pixel(position, ids.shape)
     if ids[row, column]:
-        raise ValueError("there is already a lesion at this position")
+        raise UserError("There is already a lesion at this position; click beside it.")
     views = views_on_anterior_grid(scan)
     found = {}
     for name, shown in views.items():
@@ -109,7 +105,7 @@ def add_lesion(
     # Touching lesions would become one: keep a pixel free.
     parts, count = ndimage.label(mask & ~ndimage.binary_dilation(ids > 0, EIGHT_CONNECTED), structure=EIGHT_CONNECTED)
     if not count:
-        raise ValueError("another lesion is too near to outline a new one")
+        raise UserError("Another lesion is too near to outline a new one; enlarge that one.")
     # A neighbour may split the area: keep the part nearest to the click.
     pixels = np.argwhere(parts)
     nearest = pixels[((pixels - (row, column)) ** 2).sum(1).argmin()]
@@ -122,7 +118,7 @@ def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, positio
     """Return the (rows, columns) mask of the hot area at a position.
 
     Half height above the local background, iterated until outline and background agree; cut off from neighbours along
-    the valleys between them.
+    the valleys between them. It contains the position; if that lies below half height, so does a disc around it.
 
     Args:
         view: a view on the anterior frame.
@@ -147,6 +143,9 @@ def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, positio
     mask = _half_height(smooth, predicted, peak, frame.spacing, free)
     mask = _without_neighbours(smooth, mask, peak, frame.spacing)
     mask |= _disc(smooth.shape, peak, SMALLEST_MM, frame.spacing) & free
+    if not mask[window.position]:
+        # At the edge, below half height, or beside a hotter neighbour: what the user points at belongs to the lesion.
+        mask |= _disc(smooth.shape, window.position, SMALLEST_MM, frame.spacing) & free
     result = np.zeros(frame.shape, bool)
     result[window.box] = fill_holes(mask) & free
     return result
@@ -156,7 +155,7 @@ def remove_lesion(ids: Ids, position: Position) -> Ids:
     """Remove the lesion at a click, or the nearest one within three pixels.
 
     Raises:
-        ValueError: no lesion lies within three pixels.
+        UserError: no lesion lies within three pixels.
     """
     return np.where(ids == _at(ids, position), 0, ids).astype(np.uint16)
 
@@ -165,7 +164,7 @@ def resize_lesion(ids: Ids, position: Position, by_mm: float, spacing: tuple[flo
     """Enlarge (by_mm > 0) or shrink (by_mm < 0) a lesion on all sides; others keep their pixels and a gap of one pixel.
 
     Raises:
-        ValueError: there is no lesion, or nothing would be left of it.
+        UserError: there is no lesion, or nothing would be left of it.
     """
     from scipy import ndimage
 
@@ -174,7 +173,7 @@ def resize_lesion(ids: Ids, position: Position, by_mm: float, spacing: tuple[flo
     if by_mm < 0:
         left = ndimage.distance_transform_edt(np.pad(own, 1), sampling=spacing)[1:-1, 1:-1] > -by_mm
         if not left.any():
-            raise ValueError("nothing would be left of the lesion; remove it instead")
+            raise UserError("Nothing would be left of the lesion; remove it instead.")
         return np.where(own & ~left, 0, ids).astype(np.uint16)
     others = ndimage.binary_dilation((ids > 0) & ~own, EIGHT_CONNECTED)
     near = ndimage.distance_transform_edt(~own, sampling=spacing) <= by_mm
@@ -189,13 +188,13 @@ def join_lesions(ids: Ids, first: Position, second: Position) -> Ids:
     """Join two lesions by the shortest bridge between them, three pixels wide.
 
     Raises:
-        ValueError: there are no two lesions at these positions.
+        UserError: there are no two lesions at these positions.
     """
     from scipy import ndimage
 
     one, two = _at(ids, first), _at(ids, second)
     if one == two:
-        raise ValueError("both positions lie in one lesion")
+        raise UserError("Both positions lie in one lesion; give two lesions.")
     distance, nearest = ndimage.distance_transform_edt(ids != one, return_indices=True)
     rows, columns = np.nonzero(ids == two)
     closest = int(distance[rows, columns].argmin())
@@ -211,7 +210,7 @@ def cut_lesion(ids: Ids, start: Position, end: Position) -> Ids:
     """Cut every lesion that a line crosses, one pixel wide; the largest piece keeps its number.
 
     Raises:
-        ValueError: the line divides no lesion.
+        UserError: the line divides no lesion.
     """
     from scipy import ndimage
 
@@ -231,7 +230,7 @@ def cut_lesion(ids: Ids, start: Position, end: Position) -> Ids:
         for index, part in enumerate(order):
             result[parts == part] = number if index == 0 else int(result.max()) + 1
     if not divided:
-        raise ValueError("the line divides no lesion")
+        raise UserError("The line divides no lesion; draw it across one.")
     return result
 
 
@@ -339,48 +338,18 @@ def _contrast(mask: Mask, view: PlanarView) -> float:
     return inside / around if around > 0 else inside
 
 
-def lesion_near(ids: Ids, position: Position, reach: float) -> int:
-    """Return the ID of the lesion at a position, or of the nearest one at most `reach` pixels away in each direction.
-
-    Returns 0 if there is none, or if the position lies outside the frame.
-    """
-    row, column = (round(float(value)) for value in position)
-    if not (0 <= row < ids.shape[0] and 0 <= column < ids.shape[1]):
-        return 0
-    if ids[row, column]:
-        return int(ids[row, column])
-    half = int(reach)
-    box = (slice(max(0, row - half), row + half + 1), slice(max(0, column - half), column + half + 1))
-    rows, columns = np.nonzero(ids[box])
-    if not rows.size:
-        return 0
-    away = (rows + box[0].start - row) ** 2 + (columns + box[1].start - column) ** 2
-    closest = int(away.argmin())
-    return int(ids[box][rows[closest], columns[closest]])
-
-
 def _at(ids: Ids, position: Position) -> int:
     """Return the ID of the lesion at a position, or of the nearest one within three pixels."""
     _pixel(position, ids.shape)
     number = lesion_near(ids, position, NEAR)
     if not number:
-        raise ValueError("there is no lesion at this position")
+        raise UserError("There is no lesion at this position; click on one.")
     return number
 
 
 def _pixel(position: Position, shape: tuple[int, ...]) -> tuple[int, int]:
-    row, column = (round(float(value)) for value in position)
-    if not (0 <= row < shape[0] and 0 <= column < shape[1]):
-        raise ValueError(f"the position {position} lies outside the scan")
-    return row, column
-
-
-def line_between(shape: tuple[int, ...], start: tuple[int, int], end: tuple[int, int]) -> Mask:
-    """Return the pixels of a straight line, both ends included."""
-    steps = max(abs(start[0] - end[0]), abs(start[1] - end[1])) + 1
-    line = np.zeros(shape, bool)
-    line[
-        np.rint(np.linspace(start[0], end[0], steps)).astype(int),
-        np.rint(np.linspace(start[1], end[1], steps)).astype(int),
-    ] = True
-    return line
+    """Return the row and column of a position."""
+    pixel = pixel_at(position, shape)
+    if pixel is None:
+        raise UserError(f"The position {position} lies outside the scan; give a row and a column of its image.")
+    return pixel

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.lesions.clicks.actions import Action, Stroke, action_of, lesions_after
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan
 
 SHAPE, SPACING = (200, 100), (2.0, 2.0)
+NAN = float("nan")
 SCAN = WholeBodyScan("one", PlanarView(np.ones(SHAPE, np.float32), SPACING, "anterior"), None)
 
 
@@ -66,7 +68,12 @@ def test_a_drag_joins_two_and_one_across_cuts_them_again(two):
 
 
 def test_what_cannot_be_done_is_reported(two):
-    with pytest.raises(ValueError, match="divides no lesion"):
+    with pytest.raises(UserError, match="divides no lesion"):
         done(two, (47, 24), (53, 17))
-    with pytest.raises(ValueError, match="remove it instead"):
+    with pytest.raises(UserError, match="remove it instead"):
         done(two, (55, 15), (54, 24))
+
+
+@pytest.mark.parametrize(("start", "end"), [((NAN, 5), (NAN, 5)), ((5, 5), (NAN, 50)), ((5, NAN), (50, 50))])
+def test_a_stroke_without_a_position_is_no_action(start, end):
+    assert action_of(np.zeros((60, 60), np.uint16), Stroke(start, end, 2.0)) is None

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.lesions.clicks.change import (
     add_lesion,
     cut_lesion,
@@ -14,6 +15,7 @@ from SpectBoneMetSegLib.lesions.clicks.change import (
     remove_lesion,
     resize_lesion,
 )
+from SpectBoneMetSegLib.lesions.clicks.positions import lesion_near
 from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.lesions.edits import update_edits
 from SpectBoneMetSegLib.scan.planar import PlanarView, WholeBodyScan, mirror
@@ -77,7 +79,7 @@ def test_lesions_that_are_there_keep_their_pixels():
     after = add_lesion(before, study, {}, (196, 80), "anterior")
     assert (after[before == 4] == 4).all()
     assert after[194, 80] == 5
-    with pytest.raises(ValueError, match="already"):
+    with pytest.raises(UserError, match="already"):
         add_lesion(before, study, {}, (205, 80))
 
 
@@ -104,14 +106,49 @@ def test_a_click_on_an_even_background_marks_a_small_disc_and_nothing_else():
     assert found[90:111, 70:91].any()
 
 
+@pytest.mark.parametrize("position", [(float("nan"), 80), (200, float("inf")), (-1, 80), (200, 160)])
+def test_a_position_outside_the_scan_is_refused_with_a_sentence(position):
+    ids = NOTHING.copy()
+    ids[50:60, 50:60] = 1
+    for action in (
+        lambda: add_lesion(ids, scan(), {}, position),
+        lambda: remove_lesion(ids, position),
+        lambda: resize_lesion(ids, position, 5.0, SPACING),
+        lambda: join_lesions(ids, (55, 55), position),
+        lambda: cut_lesion(ids, (55, 55), position),
+    ):
+        with pytest.raises(UserError, match=r"The position .* lies outside the scan; give a row and a column"):
+            action()
+    assert lesion_near(ids, position, 3) == 0
+
+
+def test_a_click_at_the_edge_of_a_spot_lies_in_its_outline():
+    study = scan((200, 80, 6, 60))
+    for column in range(80, 88):
+        found = add_lesion(NOTHING, study, {}, (200, column), "anterior") > 0
+        assert found[200, column]
+        assert found[200, 80], "the spot is outlined, not the surroundings of the click alone"
+
+
+def test_a_click_next_to_a_hotter_lesion_outlines_the_spot_that_was_clicked():
+    # The upper spot, outlined already, is much hotter: its slope outshines the lower one.
+    study = scan((190, 80, 4, 300), (200, 80, 4, 60))
+    ids = NOTHING.copy()
+    ids[spot(190, 80, 4, 1.0) > 0.5] = 1
+    for row in (198, 199, 200, 202):
+        found = add_lesion(ids, study, {}, (row, 80), "anterior") == 2
+        assert found[row, 80]
+        assert found[200, 80]
+
+
 def test_a_click_on_or_next_to_a_lesion_removes_it():
     ids = NOTHING.copy()
     ids[50:60, 50:60], ids[100:110, 50:60] = 1, 2
     assert set(np.unique(remove_lesion(ids, (55, 55)))) == {0, 2}
     assert set(np.unique(remove_lesion(ids, (112, 55)))) == {0, 1}
-    with pytest.raises(ValueError, match="no lesion"):
+    with pytest.raises(UserError, match="no lesion"):
         remove_lesion(ids, (80, 55))
-    with pytest.raises(ValueError, match="outside"):
+    with pytest.raises(UserError, match="outside"):
         remove_lesion(ids, (-3, 5))
 
 
@@ -124,7 +161,7 @@ def test_a_drag_grows_and_shrinks_and_leaves_a_gap_to_others():
     assert not (grown[50:60, 63] == 1).any()
     small = resize_lesion(ids, (55, 55), -2 * 2.26, SPACING)
     assert (small == 1).sum() == 36
-    with pytest.raises(ValueError, match="remove it instead"):
+    with pytest.raises(UserError, match="remove it instead"):
         resize_lesion(ids, (55, 55), -50, SPACING)
 
 
@@ -137,9 +174,9 @@ def test_two_lesions_are_joined_and_one_is_cut():
     apart = cut_lesion(joined, (40, 65), (70, 65))
     assert number_lesions(apart > 0).max() == 2
     assert len(np.unique(apart)) == 3
-    with pytest.raises(ValueError, match="divides no lesion"):
+    with pytest.raises(UserError, match="divides no lesion"):
         cut_lesion(ids, (10, 10), (20, 20))
-    with pytest.raises(ValueError, match="one lesion"):
+    with pytest.raises(UserError, match="one lesion"):
         join_lesions(joined, (55, 55), (55, 75))
 
 
@@ -182,7 +219,7 @@ def test_a_lesion_outlined_next_to_another_leaves_a_pixel_free_and_lack_of_room_
     assert number_lesions(after > 0).max() == 2
     ids[:] = 1
     ids[200, 80] = 0
-    with pytest.raises(ValueError, match="too near"):
+    with pytest.raises(UserError, match="too near"):
         add_lesion(ids, study, {}, (200, 80), "anterior")
 
 
