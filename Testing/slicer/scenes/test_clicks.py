@@ -275,16 +275,16 @@ def test_sliders_do_not_change_what_was_clicked(host, tool):
         assert_all_agree(tool)
 
 
-def test_a_click_takes_less_than_150_ms_of_an_idle_core(host, tool):
-    """The machine that runs the tests may be slow: a multiple."""
+def test_a_click_takes_less_than_150_ms_of_a_core(host, tool):
+    """The fastest of several, in processor time: other programs of a busy machine do not count."""
     row, column = middle_of(tool, 20)
-    times = []
-    for place in (FREE, FREE, (row, column), (row, column)):
-        started = time.process_time()
-        click(host, ANTERIOR, frame_of(tool), place)
-        times.append(time.process_time() - started)
-    assert min(times[:2]) < 0.5
-    assert min(times[2:]) < 0.5
+    for place in (FREE, (row, column)):
+        times = []
+        for _ in range(4):
+            started = time.process_time()
+            click(host, ANTERIOR, frame_of(tool), place)
+            times.append(time.process_time() - started)
+        assert min(times) < 0.15
 
 
 def test_segments_in_layers_of_their_own_are_clicked_as_well(host, tool):
