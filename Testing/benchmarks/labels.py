@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from SpectBoneMetSegLib.model.engines import load_engine
@@ -43,6 +44,7 @@ from SpectBoneMetSegTrainingLib.evaluation.scores import (
 )
 from SpectBoneMetSegTrainingLib.phantom.cohort.population import Population, simulate_population
 from SpectBoneMetSegTrainingLib.training.adapting.adapt import AdaptationRequest, adapt, plan_for
+from SpectBoneMetSegTrainingLib.training.adapting.choice import TOLERANCE
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
 from SpectBoneMetSegTrainingLib.training.setup.presets import preset
 
@@ -51,6 +53,14 @@ SHIPPED = "shipped"
 MORE_SEED = 4300
 FIGURES = ("dsc", "lesion_f1_overlap", "lesion_recall", "false_alarms_per_image")
 COLOURS = {"adapted": "#d55e00", "adapted anyway": "#e69f00", "labels only": "#0072b2", "Eq. 6": "#009e73"}
+
+
+class Point(NamedTuple):
+    """A result in the plot: (value, low, high) of the DSC, and of its difference from the shipped model's."""
+
+    labels: int
+    dsc: tuple[float, ...]
+    change: tuple[float, ...]
 
 
 def main() -> None:
@@ -204,7 +214,7 @@ def draw(output: Path) -> str:
     [shipped] = [path for result, path in results if result["way"] == SHIPPED]
     lines = ["| way | labels | minutes | " + " | ".join(f"{name} | minus shipped" for name in FIGURES) + " |"]
     lines.append("|---|---|---|" + "---|---|" * len(FIGURES))
-    curves: dict[str, list[tuple[int, float, float, float]]] = {}
+    curves: dict[str, list[Point]] = {}
     for result, path in sorted(results, key=lambda item: (item[0]["way"], item[0]["labels"])):
         difference = compare_models(scores_of(shipped), scores_of(path))
         cells = []
@@ -215,32 +225,47 @@ def draw(output: Path) -> str:
                 f"{difference[name]:+.3f} ({difference[name + '_low']:+.3f} to {difference[name + '_high']:+.3f})"
             )
         lines.append(f"| {result['way']} | {result['labels']} | {result['minutes']} | " + " | ".join(cells) + " |")
-        low, high = (result["report"][f"dsc_{end}"] for end in ("low", "high"))
-        curves.setdefault(result["way"], []).append((result["labels"], result["report"]["dsc"], low, high))
+        dsc, change = (
+            tuple(float(source[name]) for name in ("dsc", "dsc_low", "dsc_high"))
+            for source in (result["report"], difference)
+        )
+        curves.setdefault(result["way"], []).append(Point(result["labels"], dsc, change))
     (output / "table.md").write_text("\n".join(lines) + "\n")
     plot(curves, output / "labels.png")
     return "\n".join(lines)
 
 
-def plot(curves: dict[str, list[tuple[int, float, float, float]]], path: Path) -> None:
-    """Plot the pooled DSC with its 95 % interval against the number of labelled patients."""
+def plot(curves: dict[str, list[Point]], path: Path) -> None:
+    """Plot the pooled DSC against the number of labelled patients, and its difference from the shipped model's."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for way, points in curves.items():
-        counts, values, low, high = (np.array(column, float) for column in zip(*sorted(points), strict=True))
-        if way == SHIPPED:
-            axes.axhline(values[0], color="0.4", linestyle="--", label="shipped model")
-            axes.axhspan(low[0], high[0], color="0.4", alpha=0.08)
-            continue
-        axes.errorbar(
-            counts, values, [values - low, high - values], marker="o", capsize=3, label=way, color=COLOURS[way]
-        )
-    axes.set(xlabel="labelled patients", ylabel="pooled DSC, 95 % over patients", title="Simulated hospital b")
-    axes.legend(frameon=False)
+    whole, change = figure.subplots(1, 2)
+    whole.axhline(curves[SHIPPED][0].dsc[0], color="0.4", linestyle="--", label="shipped model")
+    change.axhline(0, color="0.4", linestyle="--")
+    change.axhline(-TOLERANCE, color="0.6", linestyle=":", label=f"margin of the verdict, {-TOLERANCE}")
+    trained = sorted(way for way in curves if way != SHIPPED)
+    for number, way in enumerate(trained):
+        # Side by side, so that equal values stay visible.
+        aside = 1 + 0.04 * (number - (len(trained) - 1) / 2)
+        points = sorted(curves[way], key=lambda point: point.labels)
+        counts = [point.labels * aside for point in points]
+        for axes, values in ((whole, [one.dsc for one in points]), (change, [one.change for one in points])):
+            middle, low, high = np.array(values).T
+            errors = np.maximum([middle - low, high - middle], 0)
+            axes.errorbar(counts, middle, errors, marker="o", capsize=3, label=way, color=COLOURS[way])
+    ticks = sorted({point.labels for way in trained for point in curves[way]})
+    for axes in (whole, change):
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel("labelled patients (simulated)")
+        axes.legend(frameon=False, fontsize=8)
+        axes.grid(alpha=0.3)
+    whole.set_ylabel("pooled DSC, 95 % over patients")
+    change.set_ylabel("DSC minus that of the shipped model, paired 95 %")
     figure.savefig(path, dpi=110)
 
 
