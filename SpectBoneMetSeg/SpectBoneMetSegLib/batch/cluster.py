@@ -126,6 +126,9 @@ def _connect(address: str) -> None:
     """
     from distributed.comm.addressing import get_address_host_port
 
+    if address.startswith("inproc:"):
+        # A scheduler in this process has no port.
+        return
     host, port = get_address_host_port(address)
     socket.create_connection((host, port), PATIENCE).close()
 

@@ -13,8 +13,7 @@ from pydicom.dataset import Dataset
 from SpectBoneMetSegLib.loading import read_scan
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 
-from .dicom_segs import write_dicom_seg
-from .nm_files import detector, nm, saved
+from .nm_files import detector, nm, saved, write_dicom_seg
 
 #: (rows, columns) of all of them.
 SHAPE = (256, 64)

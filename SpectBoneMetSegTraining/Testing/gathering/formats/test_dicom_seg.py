@@ -7,8 +7,8 @@ import pydicom
 import pytest
 from pydicom.uid import generate_uid
 from SpectBoneMetSegLib.common.errors import UserError
-from support.dicom_segs import write_dicom_seg
 from support.labels import assert_per_view, maps_of, read
+from support.nm_files import write_dicom_seg
 
 
 def source_frames(scan):
