@@ -84,27 +84,30 @@ def test_the_documented_ranking_table_is_what_its_command_prints(tmp_path):
     (tmp_path / "curves.png").unlink()
     script = ROOT / "Testing" / "benchmarks" / "next_scan.py"
     command = [sys.executable, str(script), "--data", str(tmp_path / "unneeded"), "--output", str(tmp_path)]
-    command += ["--ways", "random", "rank"]
     reported = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (tmp_path / "curves.png").exists()
     page = (ROOT / "docs" / "training-jobs.md").read_text()
-    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| (.+?) \| (.*?) ?\|$", page, re.MULTILINE)
-    assert [row[0] for row in rows] == ["6", "12", "18", "24"]
-    for count, random, rank, difference, better in rows:
+    cell = r"([\d.]+) \((\d+)\)"
+    first = re.search(rf"^\| 6 \| {cell} \| same start \| same start \|", page, re.MULTILINE)
+    value = f"{first[1]} ({first[2]})"
+    assert f"6 patients: random {value}, foreground {value}, rank {value}, " in reported
+    gain = r"([+-][\d.]+) \(([\d.]+)\)"
+    rows = re.findall(
+        rf"^\| (\d+) \| {cell} \| {cell} \| {cell} \| {gain} \| {gain} \|$",
+        page,
+        re.MULTILINE,
+    )
+    assert [row[0] for row in rows] == ["12", "18", "24"]
+    prices = []
+    for count, at_random, lesions, foreground, more, rank, most, *gains in rows:
         [line] = [line for line in reported.splitlines() if line.startswith(f"{count} patients:")]
-        assert f"random {random} (" in line
-        assert f"rank {rank} (" in line
-        gain = re.match(r"([+-][\d.]+) \(([\d.]+)\)", difference)
-        same_start = "difference +0.000" in line
-        assert same_start if gain is None else f"difference {gain[1]}, standard error {gain[2]}" in line
-        assert same_start or f"rank better in {better}" in line
-    goals = re.findall(r"([\d.]+) takes (\d+)[^,]*? and (\d+)", page)
-    assert len(goals) == 2
-    for goal, ranked, at_random in goals:
-        assert f"mean DSC of {goal} (interpolated): random {at_random}, rank {ranked}" in reported
-    [(lesions, count, others, more)] = re.findall(r"\((\d+) among (\d+) patients, at random (\d+) among (\d+)\)", page)
-    assert re.search(rf"^{count} patients: .*rank [\d.]+ \({lesions}\)", reported, re.MULTILINE)
-    assert re.search(rf"^{more} patients: random [\d.]+ \({others}\)", reported, re.MULTILINE)
+        assert f": random {at_random} ({lesions}), foreground {foreground} ({more}), rank {rank} ({most}), " in line
+        for other, difference, error in (("random", *gains[:2]), ("foreground", *gains[2:])):
+            assert f"rank minus {other}: difference {difference}, standard error {error}, " in line
+            # "No choice is better than chance here".
+            assert abs(float(difference)) < 2 * float(error)
+        prices.append(int(most) / int(lesions))
+    assert f"{min(prices):.1f} to {max(prices):.1f} times as many lesions" in page
 
 
 def test_the_calibration_page_has_every_row_of_its_tables_and_a_reason_for_each_that_differs():

@@ -16,7 +16,7 @@ from ..common.progress import counter
 class RankCommand:
     """Rank the unlabelled scans of a data set by uncertainty and novelty (active learning)."""
 
-    help = "Rank unlabelled scans by how much labelling them would help (active learning)."
+    help = "Rank unlabelled scans by how uncertain the model is and how unlike the labelled ones they are."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""

@@ -89,7 +89,7 @@ def _agreement_files(row: AgreementRow, private: Path, files: dict[str, list[str
 
 
 def rank(arguments: Values, progress: TaskProgress) -> Values:
-    """Rank the unlabelled scans of a data set by their expected benefit for training (active learning).
+    """Rank the unlabelled scans of a data set by uncertainty and novelty (active learning).
 
     Args:
         arguments: "data", its folder; "model", name or path, empty for the default one.
