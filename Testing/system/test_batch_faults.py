@@ -197,13 +197,30 @@ def test_the_log_has_a_json_line_a_study_with_seconds_a_step(tmp_path):
 @pytest.mark.parametrize("sent", ["SIGTERM", "SIGHUP"])
 def test_a_terminated_run_cleans_up_and_the_next_continues(archive, tmp_path, expected, sent):
     out = tmp_path / "out"
-    run = subprocess.Popen([*COMMAND, str(archive), "--output", str(out), "--quick", "--jobs", "2"])
+    # The tests may themselves run under nohup.
+    run = started(archive, out, lambda: signal.signal(getattr(signal, sent), signal.SIG_DFL))
     wait_for(lambda: any(out.glob("P*")))
     run.send_signal(getattr(signal, sent))
     assert run.wait(60) == 130
     assert set(states(out).values()) <= {"read", "not read yet"}
     assert batch(archive, out) == 0
     assert without_states(contents(out)) == without_states(expected)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX'")
+def test_a_run_under_nohup_outlives_its_terminal(archive, tmp_path, expected):
+    out = tmp_path / "out"
+    run = started(archive, out, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for(lambda: any(out.glob("P*")))
+    run.send_signal(signal.SIGHUP)
+    assert run.wait(60) == 0
+    assert contents(out) == expected
+
+
+def started(archive, output, before):
+    """A run as a process of its own; `before` is called in it first."""
+    command = [*COMMAND, str(archive), "--output", str(output), "--quick", "--jobs", "2"]
+    return subprocess.Popen(command, preexec_fn=before)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The log of a run (`--log`): a JSON line per study, with the seconds of each step."""
+"""The log of a run: a JSON line per study, with the seconds of each step."""
 
 from __future__ import annotations
 
