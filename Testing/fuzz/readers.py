@@ -37,7 +37,7 @@ TARGETS = {
     "jpeg": (".jpg", "scans"),
     "labelme": (".json", "labels"),
     "seg.nrrd": (".seg.nrrd", "labels"),
-    "dicom seg": (".dcm", "labels"),
+    "dicom-seg": (".dcm", "labels"),
     "card": ("", "cards"),
     "model": (".zip", "model_files"),
 }
