@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TextIO
 
-from ..common.durations import duration
+from ..common.dates import duration
 from ..common.safe_text import one_line
 
 __all__ = ["CaseProgress"]

@@ -127,7 +127,7 @@ def _read_archive(
     from ..batch.manifest import write_manifest
     from ..batch.run import Run, make_plan
     from ..batch.summary import write_summary
-    from ..common.durations import duration
+    from ..common.dates import duration
 
     folder, output, (options, outputs) = Path(args.folder), Path(args.output), requested
     plan = make_plan(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..batch.cases import Case, cases_of_inputs
 from ..batch.tables import write_failures
-from ..common.durations import duration
+from ..common.dates import duration
 from ..common.errors import UserError, reason_of
 from ..common.packages import is_installed
 from .common import UsageError, failure_line, format_error, print_json, print_line, show_status, silence_libraries

@@ -1,10 +1,10 @@
-"""Dates for display."""
+"""Dates and durations for display."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-__all__ = ["format_date", "plain_date"]
+__all__ = ["duration", "format_date", "plain_date"]
 
 
 def plain_date(date: str) -> str:
@@ -30,3 +30,10 @@ def format_date(date: str) -> str:
     """
     plain = plain_date(date)
     return f"{plain[:4]}-{plain[4:6]}-{plain[6:]}" if plain else ""
+
+
+def duration(seconds: float) -> str:
+    """Format a duration in the unit that suits it: "40 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

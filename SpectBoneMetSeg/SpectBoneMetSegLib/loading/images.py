@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import DamagedFileError, UserError
+from ..common.native_output import native_output
 from ..scan.bodies import find_bodies, human_length
 from .frames import Frame, FrameFile
 from .nifti import read_nifti
@@ -33,6 +34,11 @@ __all__ = ["IMAGE_SUFFIXES", "open_image", "read_image"]
 
 #: Most pixels of an image, so that a damaged header cannot exhaust the memory.
 LARGEST = 2**26
+#: Longest side of an image in pixels: 4 m of the smallest pixels.
+LONGEST_SIDE = 20_000
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+#: Messages of the JPEG library about picture data that it could not decode.
+JPEG_DAMAGE = ("bad Huffman code", "premature end", "Premature end")
 IMAGE_SUFFIXES = (
     ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".png", ".tif", ".tiff", ".jpg", ".jpeg",
 )  # fmt: skip
@@ -232,12 +238,15 @@ def open_image(path: Path) -> SimpleITK.Image:
         elif _is_grey_with_alpha(path):
             image = _read_grey_with_alpha(path)
         else:
-            reader = sitk.ImageFileReader()
-            reader.SetFileName(str(path))
-            reader.ReadImageInformation()
-            if math.prod(reader.GetSize()) > LARGEST:
-                raise RuntimeError("too many pixels for a planar scan")
-            image = reader.Execute()
+            with native_output(wanted=path.suffix.lower() in JPEG_SUFFIXES) as messages:
+                reader = sitk.ImageFileReader()
+                reader.SetFileName(str(path))
+                reader.ReadImageInformation()
+                if math.prod(reader.GetSize()) > LARGEST or max(reader.GetSize()) > LONGEST_SIDE:
+                    raise RuntimeError("too many pixels for a planar scan")
+                image = reader.Execute()
+            if any(sign in message for message in messages for sign in JPEG_DAMAGE):
+                raise RuntimeError("damaged picture data")
     except (RuntimeError, OSError, EOFError, ValueError, SyntaxError) as error:
         raise DamagedFileError(
             f"{path.name} is damaged or not the kind of file its name states; export it again."
@@ -251,7 +260,7 @@ def open_image(path: Path) -> SimpleITK.Image:
 
 def _is_truncated_jpeg(path: Path) -> bool:
     """Whether a JPEG has no end marker after its last scan; the library fills up a truncated file with grey."""
-    if path.suffix.lower() not in (".jpg", ".jpeg"):
+    if path.suffix.lower() not in JPEG_SUFFIXES:
         return False
     content = path.read_bytes()
     # Compressed data hold neither marker; a thumbnail in the header holds both and comes before.

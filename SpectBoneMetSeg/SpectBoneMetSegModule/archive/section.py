@@ -20,7 +20,7 @@ import ctk
 import qt
 import slicer
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 
 from .. import settings
 from ..problems import slot

@@ -105,3 +105,18 @@ def test_a_grey_png_with_transparency_that_arrived_in_part_is_refused(tmp_path, 
     path.write_bytes(content[: len(content) // 2] + zeros * bytes(len(content) - len(content) // 2))
     with pytest.raises(UserError, match="is damaged"):
         read_scan(path)
+
+
+def test_a_jpeg_with_damaged_picture_data_is_refused_and_prints_nothing(tmp_path, person, capfd):
+    whole = bytearray(saved(tmp_path / "p_ANT.jpg", 2 * person[0], quality=90).read_bytes())
+    # No stuffed zero follows: no code of the picture can hold this.
+    whole[len(whole) // 2 : len(whole) // 2 + 40] = b"\xff\xc8" * 20
+    (tmp_path / "p_ANT.jpg").write_bytes(whole)
+    with pytest.raises(UserError, match=r"p_ANT\.jpg is damaged"):
+        read_scan(tmp_path / "p_ANT.jpg")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_picture_longer_than_any_scan_is_refused_before_its_pixels_are_read(tmp_path):
+    with pytest.raises(UserError, match=r"p_ANT\.png is damaged"):
+        read_scan(saved(tmp_path / "p_ANT.png", np.zeros((20_001, 2))))

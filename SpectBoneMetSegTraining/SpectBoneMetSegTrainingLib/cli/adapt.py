@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, silence_libraries
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import ensure_writable
 from SpectBoneMetSegLib.model.backend import choose_backend

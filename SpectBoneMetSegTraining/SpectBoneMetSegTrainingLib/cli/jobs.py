@@ -95,7 +95,7 @@ def _line(status: JobStatus) -> str:
 
 
 def _figures(status: JobStatus) -> str:
-    from SpectBoneMetSegLib.common.durations import duration
+    from SpectBoneMetSegLib.common.dates import duration
 
     parts = [status.state, f"step {status.step} of {status.steps}"]
     if status.loss is not None:

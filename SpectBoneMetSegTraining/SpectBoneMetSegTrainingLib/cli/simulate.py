@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from SpectBoneMetSegLib.cli.common import UsageError, print_json, scheduler_errors
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 from SpectBoneMetSegLib.common.plural import pluralize
 
 from ..common.extras import require

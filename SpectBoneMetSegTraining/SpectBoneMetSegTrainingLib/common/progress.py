@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 
 from .pace import Pace
 

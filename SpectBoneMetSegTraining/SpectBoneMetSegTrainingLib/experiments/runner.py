@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from SpectBoneMetSegLib._version import __version__
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.backend import use_backend

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.memory import free_memory_mb
 from SpectBoneMetSegLib.common.plural import pluralize

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import qt
 from slicer.i18n import tr as _
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegModule.problems import slot
 from SpectBoneMetSegModule.status_lines import showText

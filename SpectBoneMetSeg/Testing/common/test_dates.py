@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from SpectBoneMetSegLib.common.durations import duration
+from SpectBoneMetSegLib.common.dates import duration
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,4 @@ def test_durations_are_formatted_in_one_place():
     paths = [
         path for name in ("SpectBoneMetSeg", "SpectBoneMetSegTraining") for path in root.glob(f"{name}/{name}*/**/*.py")
     ]
-    assert [path.name for path in paths if re.search(r"/ ?3600\b", path.read_text(encoding="utf-8"))] == [
-        "durations.py"
-    ]
+    assert [path.name for path in paths if re.search(r"/ ?3600\b", path.read_text(encoding="utf-8"))] == ["dates.py"]
