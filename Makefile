@@ -19,7 +19,7 @@ export MPLBACKEND = Agg
 # The tests start some hundred processes, which would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-FUZZ_SECONDS ?= 240
+FUZZ_SECONDS ?= 60
 
 .PHONY: demo shell test test-slow lint docs benchmark fuzz clean
 
