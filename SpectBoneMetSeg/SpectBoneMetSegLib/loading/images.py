@@ -11,6 +11,7 @@ import bz2
 import gzip
 import math
 import re
+import struct
 import tempfile
 import zlib
 from dataclasses import dataclass, replace
@@ -228,7 +229,7 @@ def open_image(path: Path) -> SimpleITK.Image:
         raise DamagedFileError(f"{path.name} is empty; export it again.")
     if _is_truncated_jpeg(path):
         raise DamagedFileError(f"{path.name} is cut short or damaged; copy or export it again.")
-    if _has_invalid_dimension(path) or _has_overlong_field(path):
+    if _has_invalid_dimension(path) or _has_overlong_field(path) or _has_circular_directories(path):
         raise DamagedFileError(f"{path.name} is damaged or not the kind of file its name states; export it again.")
     display = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.GlobalWarningDisplayOff()
@@ -274,6 +275,29 @@ def _has_invalid_dimension(path: Path) -> bool:
     with path.open("rb") as file:
         stated = re.search(rb"NDims\s*=\s*(-?\d+)", file.read(4096))
     return stated is not None and not 1 <= int(stated[1]) <= 4
+
+
+def _has_circular_directories(path: Path) -> bool:
+    """Whether a directory of a TIFF is followed by an earlier one, which the library would follow endlessly.
+
+    Format: TIFF 6.0, Sec. 2; BigTIFF has longer fields.
+    """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    content = path.read_bytes()
+    order, big = "<" if content[:2] == b"II" else ">", content[2:4] in (b"+\0", b"\0+")
+    offset, count, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
+    seen: set[int] = set()
+    try:
+        (place,) = struct.unpack_from(order + offset, content, 8 if big else 4)
+        while place and place not in seen:
+            seen.add(place)
+            (entries,) = struct.unpack_from(order + count, content, place)
+            (place,) = struct.unpack_from(order + offset, content, place + struct.calcsize(count) + entries * entry)
+    except (struct.error, OverflowError):
+        # Cut short: the library itself notices.
+        return False
+    return bool(place)
 
 
 def _has_overlong_field(path: Path) -> bool:

@@ -248,6 +248,7 @@ def _pictures() -> Iterator[Named]:
                (279, 4, 1, 2**31)]  # fmt: skip
     body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     yield "bomb.tif", b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4)
+    yield "endless.tif", b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + struct.pack("<I", 8)
 
 
 def labels() -> Iterator[Named]:
