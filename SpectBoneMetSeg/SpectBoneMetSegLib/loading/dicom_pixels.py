@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..common.errors import UserError
+from ..common.native_output import native_output
 from .dicom_values import items, number, text, texts
 
 if TYPE_CHECKING:
@@ -93,7 +90,7 @@ def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
     if count != stated:
         notes.append(f"{name} states {stated} frame but holds {count}: all were read.")
         dataset.NumberOfFrames = count
-    with warnings.catch_warnings(record=True) as caught, _quiet_decoders(compressed=encapsulated):
+    with warnings.catch_warnings(record=True) as caught, native_output(wanted=encapsulated):
         warnings.simplefilter("always")
         try:
             stored = np.asarray(dataset.pixel_array)
@@ -107,28 +104,6 @@ def _decoded(dataset: Dataset, name: str, notes: list[str]) -> NDArray[Any]:
     decoder_warnings = (str(note.message).split("\n")[0] for note in caught)
     notes += [f"{name}: {note}" for note in decoder_warnings if "truncat" in note.lower()]
     return stored.reshape(-1, dataset.Rows, dataset.Columns)
-
-
-@contextmanager
-def _quiet_decoders(*, compressed: bool) -> Iterator[None]:
-    """Discard what C libraries print about a damaged image on stderr."""
-    if not compressed:
-        yield
-        return
-    sys.stderr.flush()
-    try:
-        saved, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    except OSError:
-        # A process without a console, such as a GUI's, has no descriptor 2.
-        yield
-        return
-    os.dup2(devnull, 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(devnull)
 
 
 def _padding(dataset: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_]:

@@ -90,7 +90,7 @@ def read_image(path: Path, label: str, display_name: str = "") -> FrameFile:
         notes.append(
             f"{path.name} has 8-bit grey values, taken as counts as they stand: they may have been scaled or cut off."
         )
-    if path.suffix.lower() in (".jpg", ".jpeg"):
+    if path.suffix.lower() in JPEG_SUFFIXES:
         notes.append(f"{path.name} was compressed with loss: its counts are not those that were measured.")
     # Axial directions are the formats' default and carry no information.
     across, down = plane_directions(toward(picture.column_axis), toward(picture.row_axis), path.name)

@@ -102,7 +102,8 @@ def find_scans(folder: Path, skipped: Path | None = None) -> Archive:
     files, passed_over = files_in(folder, skipped)
     archive = scans_among(files)
     if len(archive.scans) > 1:
-        notes = _sentences([each for each in archive.left_out if _owner(each.path, _owners(archive.scans)) is None])
+        owners = _owners(archive.scans)
+        notes = _sentences([each for each in archive.left_out if _owner(each.path, owners) is None])
         archive.scans[0] = replace(archive.scans[0], notes=(*notes, *archive.scans[0].notes))
     archive.left_out += passed_over
     return archive
