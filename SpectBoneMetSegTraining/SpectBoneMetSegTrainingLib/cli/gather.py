@@ -69,7 +69,9 @@ def add_folder_options(parser: argparse._ActionsContainer) -> None:
         help="folder of scans with label files next to them (.seg.nrrd, NRRD, NIfTI, LabelMe JSON, DICOM SEG), or of "
         "corrected results of `segment`; repeatable",
     )
-    parser.add_argument("--unlabelled", action="append", metavar="DIR", help="folder of DICOM scans; repeatable")
+    parser.add_argument(
+        "--unlabelled", action="append", metavar="DIR", help="folder of scans, DICOM or images; repeatable"
+    )
 
 
 def gather_folders(

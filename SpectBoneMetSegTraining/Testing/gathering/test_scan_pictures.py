@@ -22,3 +22,22 @@ def test_an_assumed_pixel_size_and_inverted_grey_are_notes_of_the_scan(tmp_path)
         assert notes[name].count("states no pixel size") == 1
         assert ("inverted grey" in notes[name]) == (name == "inverted")
     assert "inverted grey" in gathered.text
+
+
+def test_pictures_without_labels_are_gathered_as_unlabelled_scans_of_patients_of_their_own(tmp_path):
+    shown = open_sets.grey(open_sets.sample_counts()["ANT"], 1)
+    for name, pixels in (
+        ("one_ANT.png", shown),
+        ("two_ANT.png", np.roll(shown, 3, 0)),
+        ("noise_ANT.png", shown[:40, :40]),
+    ):
+        open_sets.write_png(tmp_path / "scans" / name, pixels)
+    gathered = gather(tmp_path / "data", find([], [tmp_path / "scans"]))
+    rows = {row.source.rpartition("/")[2]: row for row in gathered.rows}
+    assert [(name, rows[name].kind, rows[name].outcome) for name in ("one_ANT.png", "two_ANT.png")] == [
+        ("one_ANT.png", "unlabelled", "new"),
+        ("two_ANT.png", "unlabelled", "new"),
+    ]
+    assert rows["one_ANT.png"].patient != rows["two_ANT.png"].patient
+    assert "states no pixel size" in rows["one_ANT.png"].notes
+    assert rows["noise_ANT.png"].outcome == "left out"

@@ -16,7 +16,7 @@ from ..images import IMAGE_SUFFIXES
 from .choice import choose
 from .series import Candidate, candidate
 
-__all__ = ["Archive", "FoundScan", "LeftOut", "files_in", "find_scans", "is_packed", "scans_among"]
+__all__ = ["Archive", "FoundScan", "LeftOut", "files_in", "find_scans", "is_data_set", "is_packed", "scans_among"]
 
 #: Files that systems write next to images; they are ignored without a message.
 _IGNORED_SUFFIXES = (".txt", ".csv", ".json", ".xml", ".pdf", ".html", ".md", ".db", ".ini", ".log", ".exe", ".raw")
@@ -194,10 +194,10 @@ def _why_passed_over(folder: Path, *, named: bool) -> str:
         return _HIDDEN
     if all((folder / name).is_file() for name in ("receipt.json", "lesions.csv")):
         return "the results of an earlier reading"
-    return "a training data set" if _is_data_set(folder) else ""
+    return "a training data set" if is_data_set(folder) else ""
 
 
-def _is_data_set(folder: Path) -> bool:
+def is_data_set(folder: Path) -> bool:
     """Whether a folder has nnU-Net's layout: crops and labels for training, not scans to read."""
     return (folder / "dataset.json").is_file() and any((folder / f"images{part}").is_dir() for part in ("Tr", "Ts"))
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError, why_unread
 from SpectBoneMetSegLib.loading import case_name
+from SpectBoneMetSegLib.loading.archive import is_data_set
 from SpectBoneMetSegLib.loading.dicom import NotPlanarError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
@@ -36,6 +37,12 @@ __all__ = ["Found", "LabelledStudy", "find"]
 #: Suffixes of other tools' outlines; such files are reported, not read.
 _OTHER_LABELS = (".xml", ".roi", ".zip", ".mat", ".npy", ".npz")
 _NO_LABEL = "It is of a kind that is not read; a label is NRRD, NIfTI, MetaImage, LabelMe JSON, a mask or a DICOM SEG."
+#: Why images in unlabelled folders are no scans.
+_LABEL_AMONG_UNLABELLED = (
+    "Its name or place is that of a label; list its folder as labelled, or rename it if it is a scan."
+)
+_OF_RESULT = "The images in it are results of a reading; list the folder as labelled if you corrected it."
+_OF_DATA_SET = "The images in it belong to a training data set; give that as the data set instead."
 #: Name of a reader whom neither file nor folder names.
 UNNAMED_READER = "reader"
 
@@ -90,13 +97,23 @@ def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles
     """Return unlabelled scans, files left out, and the UIDs of scans that have labels."""
     catalogue = Catalogue()
     left_out: list[UnusedFile] = []
+    pictures: list[Path] = []
+    no_scans: dict[Path, str] = {}
     for path in readable_files(roots, left_out):
-        if not looks_like_dicom_scan(path, left_out):
-            continue
-        try:
-            catalogue.add_dicom(path)
-        except (UserError, OSError) as error:
-            left_out.append(UnusedFile(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
+        if is_image(path):
+            reason = _why_no_scans(path, roots, no_scans)
+            if not reason:
+                pictures.append(path)
+        elif looks_like_dicom_scan(path, left_out):
+            try:
+                catalogue.add_dicom(path)
+            except (UserError, OSError) as error:
+                left_out.append(UnusedFile(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
+    left_out += [UnusedFile(folder, reason, failed=False) for folder, reason in no_scans.items() if reason]
+    labels: list[Path] = []
+    for path in _sort_pictures(pictures, labels, catalogue, left_out):
+        catalogue.add_picture(path)
+    left_out += [UnusedFile(path, _LABEL_AMONG_UNLABELLED, failed=False) for path in labels]
     scans: list[ScanFiles] = []
     again: set[str] = set()
     for scan in catalogue.scans():
@@ -108,6 +125,16 @@ def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles
                 UnusedFile(scan.files[0], "It has labels in a labelled folder and is taken from there.", failed=False)
             )
     return scans, [*catalogue.left_out, *left_out], again
+
+
+def _why_no_scans(path: Path, roots: list[Path], known: dict[Path, str]) -> str:
+    """Return why the images around an image file are no scans, "" if they may be; adds its folder to `known`."""
+    for folder in path.parents:
+        if folder not in known:
+            known[folder] = _OF_RESULT if is_result(folder) else _OF_DATA_SET if is_data_set(folder) else ""
+        if known[folder] or folder in roots:
+            return known[folder]
+    return ""
 
 
 def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledStudy], list[UnusedFile]]:

@@ -189,6 +189,50 @@ def test_unlabelled_scans_are_found_in_any_depth_without_copies_and_labelled_one
     assert "has labels" in reasons["again/one.dcm"]
 
 
+def test_images_in_unlabelled_folders_are_scans_unless_they_are_labels_results_or_of_a_data_set(tmp_path, dicom):
+    unlabelled = tmp_path / "unlabelled"
+    names = ("deep/p1_ANT.png", "deep/p1_POST.png", "p2.jpg", "p3.nii.gz")
+    others = (
+        "p3_anna.nrrd",
+        "p4_mask.png",
+        "study/screen.png",
+        "result/mask.nrrd",
+        "result/overlay.png",
+        "set/imagesTr/c_0000.nii.gz",
+    )
+    for level, name in enumerate((*names, *others), start=1):
+        (unlabelled / name).parent.mkdir(parents=True, exist_ok=True)
+        write_picture(unlabelled / name, level)
+    for name in ("result/receipt.json", "set/dataset.json"):
+        touch(unlabelled / name)
+    dicom(unlabelled / "study" / "scan.dcm", 1)
+    found = find([], [unlabelled])
+    assert {tuple(path.name for path in scan.files) for scan in found.unlabelled} == {
+        ("p1_ANT.png", "p1_POST.png"),
+        ("p2.jpg",),
+        ("p3.nii.gz",),
+        ("scan.dcm",),
+    }
+    assert {str(item.path.relative_to(unlabelled)): item.failed for item in found.left_out} == {
+        "p3_anna.nrrd": False,
+        "p4_mask.png": False,
+        "study/screen.png": False,
+        "result": False,
+        "set": False,
+    }
+
+
+def test_an_image_with_labels_is_not_also_used_as_unlabelled(tmp_path):
+    for folder in ("labelled", "unlabelled"):
+        (tmp_path / folder).mkdir()
+        write_picture(tmp_path / folder / "p1.png", 7)
+    write_picture(tmp_path / "labelled" / "p1_mask.png", 1)
+    found = find([tmp_path / "labelled"], [tmp_path / "unlabelled"])
+    assert len(found.labelled) == 1
+    assert not found.unlabelled
+    assert ["has labels" in item.reason for item in found.left_out] == [True]
+
+
 def test_what_cannot_be_read_is_listed_and_not_fatal(tmp_path, dicom):
     dicom(tmp_path / "good.dcm", 1)
     (tmp_path / "empty.dcm").touch()
