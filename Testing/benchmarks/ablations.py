@@ -10,6 +10,9 @@ Every training has the same seed and the same number of patches, composed from S
 validation patients. The differences from the unchanged training are on the same test patients, with 95 % intervals over
 patients; differences between seeds come on top, of which an unchanged training with another seed gives an idea. A
 result is a file in OUTPUT; existing results are kept, so an interrupted run is continued. `--changes` selects a part.
+
+With `--adapt`, the trainings are instead adaptations of the default model to DATA, a data set with labelled and
+unlabelled scans, each with a single fold and `--steps` steps; STORE is mixed in by one of the changes only.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from typing import Any
 LIBRARY = "SpectBoneMetSegTrainingLib."
 COMPOSE, PATCHES = "phantom.store.compose", "training.sampling.patches"
 CAMERA, LOSS = "phantom.camera.random_acquisition", "training.losses.supervised"
+STRONG, OBJECTIVES, MIXING = "training.sampling.strong_views", "training.losses.objectives", "training.adapting.mixing"
+STORE = "--store"
 BASELINE = "unchanged"
 COLUMNS = {
     "dsc": "DSC",
@@ -71,7 +76,16 @@ CHANGES = {
     "no regions": Change(options=("--no-regions",)),
     "level of the body": Change(options=("--level", "body")),
     "patches of 128 pixels, four times as many": Change(options=("--patch", "128", "--batch", "32")),
-    "data set instead of composed scans": Change(without=("--store", "--store-share")),
+    "data set instead of composed scans": Change(without=(STORE, "--store-share")),
+}
+#: Changes of an adaptation.
+ADAPTATION_CHANGES = {
+    BASELINE: Change(without=(STORE,)),
+    "unchanged, another seed": Change(without=(STORE,), options=("--seed", "1")),
+    "unlabelled scans without effect": Change({(OBJECTIVES, "TEACHER_WEIGHT"): 0.0}, without=(STORE,)),
+    "no pasted lesions": Change({(STRONG, "PASTE_SHARE"): 0.0}, without=(STORE,)),
+    "simulated patients with mimics": Change(),
+    "trained weights instead of half of the way": Change({(MIXING, "HALF"): 1.0}, without=(STORE,)),
 }
 
 
@@ -104,9 +118,21 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--precision", default="float32", help="as in `train` (float32)")
     parser.add_argument("--cases", type=int, help="number of cases of each test set (all)")
-    parser.add_argument("--changes", nargs="+", default=list(CHANGES), choices=list(CHANGES), help="changes (all)")
-    parser.add_argument("--child", choices=list(CHANGES), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--adapt", action="store_true", help="adapt the default model to DATA instead of training")
+    parser.add_argument("--changes", nargs="+", metavar="CHANGE", help="changes (all)")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    known = list(ADAPTATION_CHANGES if args.adapt else CHANGES)
+    args.changes = args.changes or known
+    for name in args.changes:
+        if name not in known:
+            parser.error(f"no change {name!r}; choose from: {'; '.join(known)}")
+    return args
+
+
+def changes_of(args: argparse.Namespace) -> dict[str, Change]:
+    """Return the changes of what is trained."""
+    return ADAPTATION_CHANGES if args.adapt else CHANGES
 
 
 def result_path(output: Path, name: str, test: Path) -> Path:
@@ -130,36 +156,53 @@ def train_and_score(args: argparse.Namespace, name: str) -> None:
     from SpectBoneMetSegLib.cli.main import main as command
     from SpectBoneMetSegLib.model.store import read_model
 
-    change = CHANGES[name]
+    change = changes_of(args)[name]
     model = args.output / "models" / name.replace(" ", "-").replace(",", "").replace("/", "-")
     if not (model / "card.json").exists():
         apply(change)
-        given = {
-            "--data": args.data,
-            "--store": args.store,
-            "--store-share": 1,
-            "--output": model,
-            "--region": "whole-body",
-            "--architecture": "reader",
-            "--level": "soft-tissue",
-            "--by-instance": None,
-            "--channels": args.channels,
-            "--operating-point": "lesions",
-            "--patch": 256,
-            "--batch": args.batch,
-            "--steps": args.steps,
-            "--validate-every": 0,
-            "--patience": 0,
-            "--precision": args.precision,
-        }
+        given = of_adaptation(args, model) if args.adapt else of_training(args, model)
         words: list[str] = []
         for option, value in given.items():
             if option not in change.without:
                 words += [option] if value is None else [option, str(value)]
-        if command(["train", *words, *change.options]):
+        if command(["adapt" if args.adapt else "train", *words, *change.options]):
             raise SystemExit(f"The training {name!r} failed.")
     for test in args.test:
         score(read_model(model), test, result_path(args.output, name, test), args.cases)
+
+
+def of_training(args: argparse.Namespace, model: Path) -> dict[str, Any]:
+    """Return the options of `train`."""
+    return {
+        "--data": args.data,
+        STORE: args.store,
+        "--store-share": 1,
+        "--output": model,
+        "--region": "whole-body",
+        "--architecture": "reader",
+        "--level": "soft-tissue",
+        "--by-instance": None,
+        "--channels": args.channels,
+        "--operating-point": "lesions",
+        "--patch": 256,
+        "--batch": args.batch,
+        "--steps": args.steps,
+        "--validate-every": 0,
+        "--patience": 0,
+        "--precision": args.precision,
+    }
+
+
+def of_adaptation(args: argparse.Namespace, model: Path) -> dict[str, Any]:
+    """Return the options of `adapt`."""
+    return {
+        "--data": args.data,
+        STORE: args.store,
+        "--output": model,
+        "--region": "whole-body",
+        "--folds": 1,
+        "--steps": args.steps,
+    }
 
 
 def score(model: Any, test: Path, path: Path, limit: int | None) -> None:
@@ -186,7 +229,7 @@ def table(args: argparse.Namespace) -> str:
 
     heads = [f"{test.parent.name}: {title}" for test in args.test for title in COLUMNS.values()]
     lines = ["| change | " + " | ".join(heads) + " |", "|---" * (1 + len(heads)) + "|"]
-    for name in CHANGES:
+    for name in changes_of(args):
         cells = []
         for test in args.test:
             path, first = (result_path(args.output, each, test) for each in (name, BASELINE))
