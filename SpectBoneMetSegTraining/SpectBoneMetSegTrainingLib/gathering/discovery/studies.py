@@ -23,6 +23,7 @@ from SpectBoneMetSegLib.loading.archive import is_data_set
 from SpectBoneMetSegLib.loading.dicom import NotPlanarError
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
+from ...dataset.cases import FOLDERS
 from ..formats.dicom_seg import is_dicom_seg, referenced_images
 from ..formats.image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX
 from ..formats.labelme import is_labelme
@@ -43,6 +44,8 @@ _LABEL_AMONG_UNLABELLED = (
 )
 _OF_RESULT = "The images in it are results of a reading; list the folder as labelled if you corrected it."
 _OF_DATA_SET = "The images in it belong to a training data set; give that as the data set instead."
+#: Folder of a data set that may have no dataset.json, because it has no labels.
+_UNLABELLED_IMAGES = FOLDERS["unlabelled"][0]
 #: Name of a reader whom neither file nor folder names.
 UNNAMED_READER = "reader"
 
@@ -131,7 +134,8 @@ def _why_no_scans(path: Path, roots: list[Path], known: dict[Path, str]) -> str:
     """Return why the images around an image file are no scans, "" if they may be; adds its folder to `known`."""
     for folder in path.parents:
         if folder not in known:
-            known[folder] = _OF_RESULT if is_result(folder) else _OF_DATA_SET if is_data_set(folder) else ""
+            of_data_set = is_data_set(folder) or (folder / _UNLABELLED_IMAGES).is_dir()
+            known[folder] = _OF_RESULT if is_result(folder) else _OF_DATA_SET if of_data_set else ""
         if known[folder] or folder in roots:
             return known[folder]
     return ""

@@ -199,6 +199,7 @@ def test_images_in_unlabelled_folders_are_scans_unless_they_are_labels_results_o
         "result/mask.nrrd",
         "result/overlay.png",
         "set/imagesTr/c_0000.nii.gz",
+        "bare/imagesUnlabelled/c_0000.nii.gz",
     )
     for level, name in enumerate((*names, *others), start=1):
         (unlabelled / name).parent.mkdir(parents=True, exist_ok=True)
@@ -219,6 +220,7 @@ def test_images_in_unlabelled_folders_are_scans_unless_they_are_labels_results_o
         "study/screen.png": False,
         "result": False,
         "set": False,
+        "bare": False,
     }
 
 
