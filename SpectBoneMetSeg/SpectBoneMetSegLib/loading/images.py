@@ -40,6 +40,8 @@ LONGEST_SIDE = 20_000
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 #: Messages of the JPEG library about picture data that it could not decode.
 JPEG_DAMAGE = ("bad Huffman code", "premature end", "Premature end")
+#: Its message about bytes that belong to no picture: from an odd writer, or the trace of a damaged byte before them.
+JPEG_EXTRANEOUS = "extraneous bytes before marker"
 IMAGE_SUFFIXES = (
     ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".png", ".tif", ".tiff", ".jpg", ".jpeg",
 )  # fmt: skip
@@ -116,7 +118,7 @@ def read_image(path: Path, label: str, display_name: str = "") -> FrameFile:
 def _through_itk(path: Path, notes: list[str]) -> _Picture:
     import SimpleITK as sitk  # noqa: N813 - the library's own abbreviation
 
-    image = open_image(path)
+    image = open_image(path, notes)
     pixels = sitk.GetArrayFromImage(image)
     channels = image.GetNumberOfComponentsPerPixel()
     if channels == 2 and not path.name.lower().endswith(_WITH_COLOURS) and not np.iscomplexobj(pixels):
@@ -217,8 +219,12 @@ def _unit_mm(path: Path) -> float:
     return next((_MM_PER_UNIT[unit.lower()] for unit in units if unit.lower() in _MM_PER_UNIT), 1.0)
 
 
-def open_image(path: Path) -> SimpleITK.Image:
+def open_image(path: Path, notes: list[str] | None = None) -> SimpleITK.Image:
     """Read an image with SimpleITK, without the library's messages on the terminal.
+
+    Args:
+        path: the file.
+        notes: takes a sentence about a doubt whether the file is whole.
 
     Raises:
         DamagedFileError: empty or damaged.
@@ -248,6 +254,10 @@ def open_image(path: Path) -> SimpleITK.Image:
                 image = reader.Execute()
             if any(sign in message for message in messages for sign in JPEG_DAMAGE):
                 raise RuntimeError("damaged picture data")
+            if notes is not None and any(JPEG_EXTRANEOUS in message for message in messages):
+                notes.append(
+                    f"{path.name} has bytes that belong to no picture: it may be damaged, compare the original."
+                )
     except (RuntimeError, OSError, EOFError, ValueError, SyntaxError) as error:
         raise DamagedFileError(
             f"{path.name} is damaged or not the kind of file its name states; export it again."

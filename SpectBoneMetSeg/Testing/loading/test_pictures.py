@@ -117,6 +117,13 @@ def test_a_jpeg_with_damaged_picture_data_is_refused_and_prints_nothing(tmp_path
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_jpeg_with_bytes_between_its_picture_and_its_end_is_read_with_a_doubt(tmp_path, person):
+    whole = saved(tmp_path / "p_ANT.jpg", 2 * person[0], quality=90).read_bytes()
+    assert not any("may be damaged" in note for note in read_scan(tmp_path / "p_ANT.jpg").warnings)
+    (tmp_path / "p_ANT.jpg").write_bytes(whole[:-2] + bytes(5) + whole[-2:])
+    assert any("may be damaged" in note for note in read_scan(tmp_path / "p_ANT.jpg").warnings)
+
+
 def test_a_picture_longer_than_any_scan_is_refused_before_its_pixels_are_read(tmp_path):
     with pytest.raises(UserError, match=r"p_ANT\.png is damaged"):
         read_scan(saved(tmp_path / "p_ANT.png", np.zeros((20_001, 2))))
