@@ -135,7 +135,7 @@ def test_the_verdict_is_shown_in_plain_words_and_the_page_opened(
     update_card(model, replace(model.card, name="ours", metrics={COMPARISON: found.to_dict()}))
     panel, opened = training_panel(), []
     monkeypatch.setattr(panel.logic, "openPage", opened.append)
-    sentence = "Keep the parent model, nothing shows that the adapted one is as good on your patients: DSC 0.6."
+    sentence = "Keep the parent model, until more patients are outlined: DSC 0.6."
     panel.result.show(made, page, sentence)
     assert panel.ui.verdictLabel.text == sentence
     wanted = "Use this model" if verdict in ("better", "not worse") else "Use it anyway"

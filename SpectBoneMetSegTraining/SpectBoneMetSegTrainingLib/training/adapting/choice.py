@@ -72,11 +72,12 @@ class AdaptationComparison(PairedComparison):
     @property
     def sentence(self) -> str:
         """The verdict with its figures, in one sentence."""
-        dice, lesions = self.figures["dsc"], self.figures["lesion_f1_overlap"]
+        dice, lesions, alarms = (self.figures[name] for name in ("dsc", "lesion_f1_overlap", "false_alarms_per_image"))
         numbers = (
             f"DSC {dice.new:.3f} against {dice.parent:.3f} (difference {dice.difference:+.3f}, 95 % {dice.low:+.3f} to "
             f"{dice.high:+.3f}), lesion F1 {lesions.new:.3f} against {lesions.parent:.3f} (difference "
-            f"{lesions.difference:+.3f}, 95 % {lesions.low:+.3f} to {lesions.high:+.3f})"
+            f"{lesions.difference:+.3f}, 95 % {lesions.low:+.3f} to {lesions.high:+.3f}), false alarms per view "
+            f"{alarms.new:.2f} against {alarms.parent:.2f}"
         )
         if not self.enough_patients:
             return (
@@ -87,7 +88,11 @@ class AdaptationComparison(PairedComparison):
             return f"The adapted model is better on your patients: {numbers}."
         if self.recommended:
             return f"The adapted model is as good as the parent model, you may use either: {numbers}."
-        return f"Keep the parent model, nothing shows that the adapted one is as good on your patients: {numbers}."
+        doubtful = [name for name, figure in (("DSC", dice), ("lesion F1", lesions)) if not figure.low >= -TOLERANCE]
+        return (
+            f"Keep the parent model, until more patients are outlined: on these {self.patients} the adapted model's "
+            f"{' and '.join(doubtful)} may be lower by more than {TOLERANCE}: {numbers}."
+        )
 
 
 def chosen_point(table: Table, cases: Sequence[str], points: Sequence[Delineator]) -> tuple[Delineator, float]:

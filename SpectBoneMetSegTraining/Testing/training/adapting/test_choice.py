@@ -16,7 +16,11 @@ PARENT = SimpleNamespace(threshold=0.5, seed_threshold=0.95)
 
 
 def comparison(dice, lesions):
-    figures = {"dsc": Difference(0.7, 0.6, 0.1, *dice), "lesion_f1_overlap": Difference(0.7, 0.7, 0.0, *lesions)}
+    figures = {
+        "dsc": Difference(0.7, 0.6, 0.1, *dice),
+        "lesion_f1_overlap": Difference(0.7, 0.7, 0.0, *lesions),
+        "false_alarms_per_image": Difference(0.8, 0.4, 0.4, 0.1, 0.7),
+    }
     return AdaptationComparison(12, 14, figures)
 
 
@@ -35,6 +39,21 @@ def test_the_lower_ends_of_both_differences_decide(dice, lesions, recommended, b
     assert (found.recommended, found.better) == (recommended, better)
     assert ("Keep the parent model" in found.sentence) is not recommended
     assert found.verdict == ("better" if better else "not worse" if recommended else "undecided")
+
+
+@pytest.mark.parametrize(
+    ("dice", "lesions", "named"),
+    [
+        ((0.02, 0.2), (-0.02, 0.1), "the adapted model's lesion F1 may be lower by more than 0.01"),
+        ((-0.05, 0.3), (0.0, 0.1), "the adapted model's DSC may be"),
+        ((-0.05, 0.3), (float("nan"), 0.1), "the adapted model's DSC and lesion F1 may be"),
+    ],
+)
+def test_the_figure_for_which_the_parent_is_kept_is_named_beside_the_false_alarms(dice, lesions, named):
+    sentence = comparison(dice, lesions).sentence
+    assert named in sentence
+    assert "until more patients are outlined: on these 12 the" in sentence
+    assert "false alarms per view 0.80 against 0.40" in sentence
 
 
 def test_few_patients_give_no_recommendation():
