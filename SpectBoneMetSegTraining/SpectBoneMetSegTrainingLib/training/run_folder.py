@@ -57,6 +57,9 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
         defaults = TrainingConfig().to_dict()
         held = {**defaults, **read_json(settings, remedy=lost)}
         held["network"] = {**defaults["network"], **held["network"]}
+        if held["start_sha256"] is not None and held["start_sha256"] == requested["start_sha256"]:
+            # The same weights: their folder moves when the extension is updated.
+            held["start"] = requested["start"]
         if held != requested:
             raise UserError(
                 f"{run} holds a training with other options ({_differences(held, requested)}); give the same ones "

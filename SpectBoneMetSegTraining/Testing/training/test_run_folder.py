@@ -46,6 +46,13 @@ def test_a_run_of_a_version_with_fewer_options_resumes(tmp_path):
         run_folder.prepare(tmp_path, TrainingConfig(steps=300), tmp_path)
 
 
+def test_a_run_whose_parent_model_has_moved_resumes_and_one_with_other_weights_does_not(tmp_path):
+    run_folder.prepare(tmp_path, TrainingConfig(start="/version 1/whole-body", start_sha256="ab"), tmp_path)
+    run_folder.prepare(tmp_path, TrainingConfig(start="/version 2/whole-body", start_sha256="ab"), tmp_path)
+    with pytest.raises(UserError, match="start_sha256 ab instead of cd"):
+        run_folder.prepare(tmp_path, TrainingConfig(start="/version 1/whole-body", start_sha256="cd"), tmp_path)
+
+
 def test_a_run_of_another_backend_is_named_with_the_way_to_resume(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"data": str(tmp_path.resolve()), **TrainingConfig().to_dict()}))
     (tmp_path / "environment.json").write_text(json.dumps({"backend": "torch"}))
