@@ -42,8 +42,8 @@ _NO_LABEL = "It is of a kind that is not read; a label is NRRD, NIfTI, MetaImage
 _LABEL_AMONG_UNLABELLED = (
     "Its name or place is that of a label; list its folder as labelled, or rename it if it is a scan."
 )
-_OF_RESULT = "The images in it are results of a reading; list the folder as labelled if you corrected it."
-_OF_DATA_SET = "The images in it belong to a training data set; give that as the data set instead."
+_OF_RESULT = "Its images are the result of a reading and are not used; list it as labelled if you corrected it."
+_OF_DATA_SET = "Its images belong to a training data set and are not used; only its DICOM files are."
 #: Folder of a data set that may have no dataset.json, because it has no labels.
 _UNLABELLED_IMAGES = FOLDERS["unlabelled"][0]
 #: Name of a reader whom neither file nor folder names.
