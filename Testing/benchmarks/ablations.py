@@ -29,7 +29,7 @@ from typing import Any
 LIBRARY = "SpectBoneMetSegTrainingLib."
 COMPOSE, PATCHES = "phantom.store.compose", "training.sampling.patches"
 CAMERA, LOSS = "phantom.camera.random_acquisition", "training.losses.supervised"
-STRONG, OBJECTIVES, MIXING = "training.sampling.strong_views", "training.losses.objectives", "training.adapting.mixing"
+STRONG, OBJECTIVES = "training.sampling.strong_views", "training.losses.objectives"
 STORE = "--store"
 BASELINE = "unchanged"
 COLUMNS = {
@@ -85,7 +85,6 @@ ADAPTATION_CHANGES = {
     "unlabelled scans without effect": Change({(OBJECTIVES, "TEACHER_WEIGHT"): 0.0}, without=(STORE,)),
     "no pasted lesions": Change({(STRONG, "PASTE_SHARE"): 0.0}, without=(STORE,)),
     "simulated patients with mimics": Change(),
-    "trained weights instead of half of the way": Change({(MIXING, "HALF"): 1.0}, without=(STORE,)),
 }
 
 
@@ -122,7 +121,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--changes", nargs="+", metavar="CHANGE", help="changes (all)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    known = list(ADAPTATION_CHANGES if args.adapt else CHANGES)
+    known = list(changes_of(args))
     args.changes = args.changes or known
     for name in args.changes:
         if name not in known:
