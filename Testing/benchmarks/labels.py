@@ -7,7 +7,8 @@ Every result is a file in OUTPUT/results; existing results are kept, so an inter
 scans are those of the benchmark's other patients and of more patients of the same site, simulated here. `--ways` and
 `--labels` select a part. All patients are simulated. The models are evaluated on BENCHMARK/development, which is in no
 training set; differences to the shipped model are on the same patients, with 95 % intervals. The table and the plot
-show the results that exist.
+show the results that exist. `--files FOLDER` writes the patients as a department has them instead: FOLDER/labelled with
+the DICOM files of 12 and their outlines as PNG masks, FOLDER/scans with the DICOM files of the others.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ SHIPPED = "shipped"
 MORE_SEED = 4300
 FIGURES = ("dsc", "lesion_f1_overlap", "lesion_recall", "false_alarms_per_image")
 FROM_RANDOM_WEIGHTS = "Eq. 6"
+#: Number of patients whose outlines `--files` writes.
+OUTLINED_FILES = 12
 COLOURS = {
     "adapted": "#d55e00",
     "adapted anyway": "#e69f00",
@@ -73,6 +76,9 @@ class Point(NamedTuple):
 def main() -> None:
     """Compute missing results, then write the table and the plot."""
     args = options()
+    if args.files:
+        write_files(args.data / "train", args.files)
+        return
     (args.output / "results").mkdir(parents=True, exist_ok=True)
     measure(args, SHIPPED, 0, lambda: find_model(args.model))
     for count in args.labels:
@@ -106,6 +112,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--eq6-steps", type=int, default=1500, help="steps of Eq. 6 from random weights (1500)")
     parser.add_argument("--cases", type=int, help="number of patients of the evaluation (all)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the choice of labelled patients (0)")
+    parser.add_argument("--files", type=Path, help="write the patients as DICOM and PNG files into this folder")
     args = parser.parse_args()
     args.work = args.work or args.output.with_name(args.output.name + "-work")
     return args
@@ -164,6 +171,30 @@ def copy_case(source: Path, folder: Path, record: dict, split: str) -> None:
             (folder / new).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / old, folder / new)
     write_json(folder / "instances" / f"{name}.json", new_record)
+
+
+def write_files(source: Path, folder: Path) -> None:
+    """Write the training patients of a simulated data set as DICOM files, the first ones with their outlines."""
+    import SimpleITK
+
+    records = [record for record in records_of(source) if record["split"] == "train"]
+    for number, record in enumerate(records):
+        case, target = record["case"], folder / ("labelled" if number < OUTLINED_FILES else "scans")
+        target.mkdir(parents=True, exist_ok=True)
+        of_views = source / "dicom" / case
+        if of_views.is_dir():
+            shutil.copytree(of_views, target / case)
+        else:
+            shutil.copy(of_views.with_suffix(".dcm"), target)
+        if number >= OUTLINED_FILES:
+            continue
+        for view in record["views"]:
+            instances = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(source / "instances" / f"{case}_{view}.nii.gz"))
+            mask = 255 * instances.any(0).astype(np.uint8)
+            # Outlines of a data set are in the anterior frame, those of a DICOM file as it shows the view.
+            mask = mask[:, ::-1] if view == "posterior" else mask
+            path = target / case / f"mask_{view}.png" if of_views.is_dir() else target / f"{case}_{view}_mask.png"
+            SimpleITK.WriteImage(SimpleITK.GetImageFromArray(mask), path)
 
 
 def adapted(args: argparse.Namespace, data: Path, name: str, *, anyway: bool = False) -> ModelFolder:
