@@ -26,6 +26,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 LIBRARY = "SpectBoneMetSegTrainingLib."
 COMPOSE, PATCHES = "phantom.store.compose", "training.sampling.patches"
 CAMERA, LOSS = "phantom.camera.random_acquisition", "training.losses.supervised"
@@ -48,12 +50,28 @@ class Change:
         camera: changes of the cameras of all sites.
         without: options of `train` that are left out.
         options: additional options of `train`.
+        batch: changes every batch of `batches.BatchSource` in place.
     """
 
     constants: dict[tuple[str, str], Any] = field(default_factory=dict)
     camera: dict[str, float] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    batch: Callable[[dict[str, Any], np.random.Generator], None] | None = None
+
+
+def hide_a_view(batch: dict[str, Any], rng: np.random.Generator) -> None:
+    """Hide one view of half of the unlabelled scans from the student: the other is to be read as beside it."""
+    for patch in range(1, len(batch["inputs"]), 2):
+        view = rng.integers(2)
+        if rng.random() < 0.5 and batch["inputs"][patch].any((0, 1)).all():
+            batch["inputs"][patch, ..., view] = 0
+            batch["weight"][patch, ..., view] = 0
+
+
+def leave_out_healthy_parts(batch: dict[str, Any], _: np.random.Generator) -> None:
+    """Train on the lesions of outlined scans alone, not on what was not outlined."""
+    batch["weight"][::2] *= batch["label"][::2] > 0
 
 
 CHANGES = {
@@ -83,8 +101,10 @@ ADAPTATION_CHANGES = {
     BASELINE: Change(without=(STORE,)),
     "unchanged, another seed": Change(without=(STORE,), options=("--seed", "1")),
     "unlabelled scans without effect": Change({(OBJECTIVES, "TEACHER_WEIGHT"): 0.0}, without=(STORE,)),
+    "no healthy parts of outlined scans": Change(without=(STORE,), batch=leave_out_healthy_parts),
     "no pasted lesions": Change({(STRONG, "PASTE_SHARE"): 0.0}, without=(STORE,)),
     "simulated patients with mimics": Change(),
+    "a view hidden in half of the unlabelled scans": Change(without=(STORE,), batch=hide_a_view),
 }
 
 
@@ -148,6 +168,21 @@ def apply(change: Change) -> None:
         sites: dict[str, Any] = importlib.import_module(LIBRARY + COMPOSE).SITES
         for name, site in list(sites.items()):
             sites[name] = replace(site, camera=replace(site.camera, **change.camera))
+    if change.batch:
+        change_batches(change.batch)
+
+
+def change_batches(change: Callable[[dict[str, Any], np.random.Generator], None]) -> None:
+    """Change the batches of this process; the same step always in the same way."""
+    source = importlib.import_module(LIBRARY + "training.sampling.batches").BatchSource
+    make = source.make
+
+    def changed(self: Any, step: int) -> dict[str, Any]:
+        batch: dict[str, Any] = make(self, step)
+        change(batch, np.random.default_rng(step))
+        return batch
+
+    source.make = changed
 
 
 def train_and_score(args: argparse.Namespace, name: str) -> None:
