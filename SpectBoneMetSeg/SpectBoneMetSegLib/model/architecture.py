@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..scan.skeleton_regions import REGIONS
+from .backend import use_backend
 from .config import STEM_KERNEL, NetworkConfig, pooling_divisor
 
 if TYPE_CHECKING:
@@ -204,7 +205,10 @@ def build_network(config: NetworkConfig, height: int | None = None, width: int |
 
     Raises:
         ValueError: a size is not a multiple of `pooling_divisor(config)`.
+        UserError: no backend of Keras, see `backend.use_backend`.
     """
+    # Before Keras, whose import would print TensorFlow's start-up messages.
+    use_backend()
     import keras
 
     divisor = pooling_divisor(config)

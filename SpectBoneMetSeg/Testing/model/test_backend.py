@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
@@ -85,3 +88,13 @@ def test_a_process_with_many_networks_does_not_warn_of_too_many_tracings(caplog)
     finally:
         log.removeHandler(caplog.handler)
     assert not caplog.messages
+
+
+def test_the_first_network_of_a_process_is_built_without_messages(monkeypatch):
+    # `make` silences TensorFlow for all tests.
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    code = (
+        "from SpectBoneMetSegLib.model import architecture, config; architecture.build_network(config.NetworkConfig())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
+    assert (done.stdout, done.stderr) == ("", "")
