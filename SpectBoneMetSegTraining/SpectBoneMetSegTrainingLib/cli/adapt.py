@@ -15,8 +15,9 @@ from SpectBoneMetSegLib.model.backend import choose_backend
 
 from ..common.extras import require
 from ..common.pace import Pace
-from .gather import add_folder_options, gather_folders
+from .gather import add_folder_options, gather_for_run
 
+PLAN_FILE = "plan.json"
 #: Steps between two lines of progress.
 PROGRESS_EVERY = 20
 
@@ -77,8 +78,8 @@ class AdaptCommand:
         data = Path(args.data) if args.data is not None else run / "data"
         store = None if args.store is None else Path(args.store)
         # Before anything is gathered into the run's folder.
-        _check_paths(args.start, store, output)
-        names = _gather(args, data, run)
+        _check_paths(args.start, store, output, run)
+        names = _gather(args, data, run, output)
         request = AdaptationRequest(
             opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
         )
@@ -111,18 +112,20 @@ class AdaptCommand:
         return 0
 
 
-def _check_paths(start: str | None, store: Path | None, output: Path) -> None:
+def _check_paths(start: str | None, store: Path | None, output: Path, run: Path) -> None:
     """Check the parent model, the store of patients and the output.
 
     Raises:
-        UsageError: no such model or store, or an output that cannot be written.
+        UsageError: no such model or store, or an output that cannot be written or is another model.
     """
     from SpectBoneMetSegLib.model.store import check_target, find_model
 
+    from ..gathering.run_folders import check_new_model
     from ..phantom.store.crops import PatientStore
 
     try:
         check_target(output)
+        check_new_model(output, started=(run / PLAN_FILE).exists())
         find_model(start)
         if store is not None:
             PatientStore(store)
@@ -151,7 +154,7 @@ def _region_reason(sentence: str) -> str:
     return sentence
 
 
-def _gather(args: argparse.Namespace, data: Path, run: Path) -> dict[str, str]:
+def _gather(args: argparse.Namespace, data: Path, run: Path, output: Path) -> dict[str, str]:
     """Gather folders into the run's data set, unless the run has started before; return {case: files of its scan}."""
     from ..gathering.owner_names import owner_names
 
@@ -160,10 +163,7 @@ def _gather(args: argparse.Namespace, data: Path, run: Path) -> dict[str, str]:
         raise UsageError("Give outlined scans with --labelled (and more with --unlabelled), or a data set with --data.")
     if args.data is not None:
         return {}
-    if (run / "plan.json").exists():
-        print(f"{run} continues with the scans that were gathered when it started.", file=sys.stderr)
-    else:
-        gather_folders(args.labelled, args.unlabelled, data, args.seed)
+    gather_for_run(args, run, output, started=(run / PLAN_FILE).exists())
     return owner_names(data, [*(args.labelled or ()), *(args.unlabelled or ())])
 
 

@@ -15,7 +15,7 @@ from ..common.progress import counter
 if TYPE_CHECKING:
     from ..gathering.gather import Gathered
 
-__all__ = ["GatherCommand", "add_folder_options", "gather_folders", "summary_of"]
+__all__ = ["GatherCommand", "add_folder_options", "gather_folders", "gather_for_run", "summary_of"]
 
 
 class GatherCommand:
@@ -101,14 +101,7 @@ def gather_folders(
     from ..gathering.gather import gather
     from ..gathering.report import describe
 
-    folders = [Path(name) for name in (*(labelled or ()), *(unlabelled or ()))]
-    if not folders:
-        raise UsageError("Give folders of scans with --labelled, --unlabelled or both.")
-    missing = [folder for folder in folders if not folder.is_dir()]
-    if missing:
-        raise UsageError(f"{missing[0]} is not a folder; give a folder that holds scans.")
-    if seed < 0:
-        raise UsageError("--seed starts at 0.")
+    _check_folders([*(labelled or ()), *(unlabelled or ())], seed)
     found = find(map(Path, labelled or ()), map(Path, unlabelled or ()))
     gathered = gather(data, found, seed=seed, test_share=test_share, progress=counter("scan"))
     if temporary:
@@ -116,6 +109,46 @@ def gather_folders(
     else:
         print(f"{data}:\n{gathered.text}report: {gathered.private}", file=sys.stderr)
     return gathered
+
+
+def gather_for_run(args: argparse.Namespace, run: Path, output: Path, *, started: bool) -> None:
+    """Gather --labelled and --unlabelled into RUN/data, unless the run has started before.
+
+    Args:
+        args: with `labelled`, `unlabelled` and `seed`.
+        run: folder of the run.
+        output: model folder that the run writes.
+        started: whether the run was started before.
+
+    Raises:
+        UsageError: see `gather_folders`.
+        UserError: see `gathering.run_folders.gather_once`.
+    """
+    from ..gathering.run_folders import gather_once
+
+    labelled, unlabelled = args.labelled or [], args.unlabelled or []
+    _check_folders([*labelled, *unlabelled], args.seed)
+    text = gather_once(
+        run,
+        output,
+        [Path(name) for name in labelled],
+        [Path(name) for name in unlabelled],
+        started=started,
+        gather=lambda: gather_folders(labelled, unlabelled, run / "data", args.seed),
+    )
+    if text:
+        print(text, file=sys.stderr)
+
+
+def _check_folders(names: Sequence[str], seed: int) -> None:
+    """Refuse folders that do not exist, or none at all."""
+    if not names:
+        raise UsageError("Give folders of scans with --labelled, --unlabelled or both.")
+    missing = [name for name in names if not Path(name).is_dir()]
+    if missing:
+        raise UsageError(f"{missing[0]} is not a folder; give a folder that holds scans.")
+    if seed < 0:
+        raise UsageError("--seed starts at 0.")
 
 
 def summary_of(gathered: Gathered) -> dict[str, Any]:

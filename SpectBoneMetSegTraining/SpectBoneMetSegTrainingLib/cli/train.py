@@ -13,12 +13,15 @@ from SpectBoneMetSegLib.model.backend import choose_backend
 
 from ..common.extras import require
 from ..common.progress import loss_line, validation_line
-from .gather import add_folder_options, gather_folders
+from .gather import add_folder_options, gather_for_run
 from .train_options import add_options, training_config
 
 if TYPE_CHECKING:
     from ..dataset.opened import DataSet
     from ..training.setup.config import TrainingConfig
+
+#: File of a run that was started.
+CONFIG_FILE = "config.json"
 
 
 class TrainCommand:
@@ -59,6 +62,7 @@ class TrainCommand:
         if args.background:
             return _start_job(args, config)
         from ..dataset.opened import opened
+        from ..gathering.run_folders import check_new_model
         from ..training.outcome.finish import check_request, train_and_finish
         from ..training.setup.cases import stored_patients
 
@@ -67,11 +71,12 @@ class TrainCommand:
         data = run / "data" if args.data is None else Path(args.data)
         try:
             check_request(data, output)
+            check_new_model(output, started=(run / CONFIG_FILE).exists())
             # Before anything is gathered into the run's folder.
             stored_patients(config)
         except UserError as error:
             raise UsageError.of(error) from error
-        _gather_if_needed(args, data, run)
+        _gather_if_needed(args, run, output)
         files = opened(data)
         _print_start(files, run, config)
         figures = train_and_finish(
@@ -157,8 +162,8 @@ def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
     return 0
 
 
-def _gather_if_needed(args: argparse.Namespace, data: Path, run: Path) -> None:
-    """Gather the folders into `data`, unless the run has started before: its training set must not change."""
+def _gather_if_needed(args: argparse.Namespace, run: Path, output: Path) -> None:
+    """Gather the folders into RUN/data, unless the run has started before: its training set must not change."""
     given = args.labelled is not None or args.unlabelled is not None
     if given and args.data is not None:
         raise UsageError("Give either --data or folders with --labelled and --unlabelled, not both.")
@@ -166,9 +171,7 @@ def _gather_if_needed(args: argparse.Namespace, data: Path, run: Path) -> None:
         return
     if not given:
         raise UsageError("Give a data set with --data, or folders of scans with --labelled and --unlabelled.")
-    if (run / "config.json").exists():
-        print(f"{run} continues with the scans that were gathered when it started.", file=sys.stderr)
-        return
-    gather_folders(args.labelled, args.unlabelled, data, args.seed)
-    if args.unlabelled is not None and args.method == "supervised":
+    started = (run / CONFIG_FILE).exists()
+    gather_for_run(args, run, output, started=started)
+    if not started and args.unlabelled is not None and args.method == "supervised":
         print("The unlabelled scans are not used: choose --method strong (or semi).", file=sys.stderr)

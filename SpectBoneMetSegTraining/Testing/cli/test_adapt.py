@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from contextlib import redirect_stderr, redirect_stdout
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from SpectBoneMetSegLib.model.engines import load_engine
 from SpectBoneMetSegLib.model.store import find_model, load_network, verify
 from SpectBoneMetSegTrainingLib.cli import AdaptCommand
 from SpectBoneMetSegTrainingLib.cli import adapt as adapt_command
+from SpectBoneMetSegTrainingLib.cli import gather as gather_command
 from SpectBoneMetSegTrainingLib.training.adapting import folds, mixing
 from SpectBoneMetSegTrainingLib.training.adapting import plan as plan_module
 from SpectBoneMetSegTrainingLib.training.outcome.finish import train_and_finish
@@ -171,20 +173,50 @@ def test_a_run_of_an_earlier_version_is_not_resumed(discs, parent, small, tmp_pa
 
 
 def test_scans_gathered_for_an_adaptation_are_named_by_their_files_also_when_it_is_resumed(tmp_path, monkeypatch):
-    run = tmp_path / "mine-adapt"
+    run, output, scan = tmp_path / "mine-adapt", tmp_path / "mine", tmp_path / "scans" / "ann.dcm"
+    scan.parent.mkdir()
+    scan.touch()
 
     def gather(labelled, unlabelled, data, seed):
+        data.mkdir()
         data.with_name("data-private").mkdir(parents=True)
-        scan = str(tmp_path / "scans" / "ann.dcm")
-        (data.with_name("data-private") / "sources.json").write_text(json.dumps({"scan_1": [scan]}))
+        (data.with_name("data-private") / "sources.json").write_text(json.dumps({"scan_1": [str(scan)]}))
 
-    monkeypatch.setattr(adapt_command, "gather_folders", gather)
+    monkeypatch.setattr(gather_command, "gather_folders", gather)
     given = SimpleNamespace(labelled=[str(tmp_path / "scans")], unlabelled=None, data=None, seed=0)
-    assert adapt_command._gather(given, run / "data", run) == {"scan_1": "ann.dcm"}
+    assert adapt_command._gather(given, run / "data", run, output) == {"scan_1": "ann.dcm"}
     (run / "plan.json").touch()
-    assert adapt_command._gather(given, run / "data", run) == {"scan_1": "ann.dcm"}
+    assert adapt_command._gather(given, run / "data", run, output) == {"scan_1": "ann.dcm"}
     given = SimpleNamespace(labelled=None, unlabelled=None, data="set", seed=0)
-    assert adapt_command._gather(given, run / "data", run) == {}
+    assert adapt_command._gather(given, run / "data", run, output) == {}
+
+
+def test_a_run_is_not_resumed_with_changed_outlines(adapted, small, tmp_path, capsys):
+    data = tmp_path / "d"
+    shutil.copytree(adapted.data, data)
+    shutil.copytree(adapted.output.with_name("mine-adapt"), tmp_path / "mine-adapt")
+    swaps = {str(adapted.data): str(data), str(adapted.output): str(tmp_path / "mine")}
+    command = [swaps.get(word, word) for word in adapted.command]
+    first, second = sorted((data / "labelsTr").iterdir())[:2]
+    shutil.copyfile(first, second)
+    assert main(command, FURTHER) == 2
+    assert "has other scans or outlines than when" in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_run_is_not_resumed_with_another_number_of_steps(adapted, small, capsys):
+    assert main([*adapted.command, "--steps", "9"], FURTHER) == 2
+    assert "was started with 4 steps for each training" in capsys.readouterr().err
+
+
+def test_a_model_that_the_run_did_not_make_stays(adapted, discs, parent, small, tmp_path, capsys):
+    shutil.copytree(adapted.output, tmp_path / "mine")
+    data = discs(tmp_path / "d", ["train"] * 6)
+    command = ["adapt", "--data", str(data), "--start", str(parent), "--output", str(tmp_path / "mine")]
+    assert main([*command, "--steps", "4", "--folds", "1"], FURTHER) == 2
+    assert "is a model already; choose another folder" in capsys.readouterr().err
+    assert not (tmp_path / "mine-adapt").exists()
+    assert find_model(str(tmp_path / "mine")).card.sha256 == find_model(str(adapted.output)).card.sha256
 
 
 def test_the_reason_for_a_longer_plan_fits_what_was_asked_for(discs, tmp_path):

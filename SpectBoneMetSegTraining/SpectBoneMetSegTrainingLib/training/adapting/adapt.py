@@ -41,7 +41,15 @@ from ..trainer import StepProgress, train
 from .choice import AdaptationComparison, best_share, chosen_point, compare_adapted, gains, shrink_towards_parent
 from .folds import mixed_predictions, parent_predictions, stored_counts, stored_predictions
 from .mixing import mixed, shares_to_try
-from .plan import AdaptationPlan, AdaptationTimes, base_config, labelled_patients, make_plan, region_to_train
+from .plan import (
+    AdaptationPlan,
+    AdaptationTimes,
+    base_config,
+    labelled_patients,
+    make_plan,
+    outlines_digest,
+    region_to_train,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -143,6 +151,7 @@ def plan_for(request: AdaptationRequest, spent: float = 0.0) -> tuple[Adaptation
         region,
         reason,
     )
+    plan = replace(plan, outlines=outlines_digest(request.data))
     write_json(request.run / PLAN, plan.to_dict())
     return plan, config
 
@@ -184,7 +193,7 @@ def _times(request: AdaptationRequest, parent: ModelFolder, config: TrainingConf
 
 
 def _check_same(request: AdaptationRequest, earlier: AdaptationPlan, region: Region) -> None:
-    """Refuse to resume an adaptation with another region or other patients."""
+    """Refuse to resume an adaptation with another region, other patients or outlines, or another number of steps."""
     if earlier.region not in (None, region):
         raise UserError(
             f"{request.run} was started for another region ({earlier.region}); remove that folder to start again.",
@@ -194,6 +203,18 @@ def _check_same(request: AdaptationRequest, earlier: AdaptationPlan, region: Reg
         raise UserError(
             f"{request.data} has other labelled patients than when {request.run} was started; remove that folder to "
             "start again."
+        )
+    if earlier.outlines and earlier.outlines != outlines_digest(request.data):
+        raise UserError(
+            f"{opened(request.data).folder} has other scans or outlines than when {request.run} was started; remove "
+            "that folder to start again.",
+            "data",
+        )
+    if request.steps not in (None, earlier.steps):
+        raise UserError(
+            f"{request.run} was started with {earlier.steps} steps for each training; keep these, or remove that "
+            "folder to start again.",
+            "steps",
         )
 
 
