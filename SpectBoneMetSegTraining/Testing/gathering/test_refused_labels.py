@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.dataset.cases import records_of
 from SpectBoneMetSegTrainingLib.gathering.discovery.studies import find
@@ -22,6 +24,48 @@ def refused(patient, tmp_path):
     write_nm_wholebody(folder / "scan.dcm", patient.scan, patient_id="P1", uid_text="refused")
     (folder / "scan_anterior.json").write_text(json.dumps({"shapes": []}))
     return folder
+
+
+def save_masks(folder, patient, anterior, posterior):
+    """Outline the lesions of both views as pictures of the given suffixes, named after scan.dcm."""
+    for view, suffix in (("anterior", anterior), ("posterior", posterior)):
+        mask = np.zeros(patient.scan.views[view].shape, np.uint8)
+        mask[20:24, 30:34] = 255
+        Image.fromarray(mask).save(folder / f"scan_{view}_mask{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "why"),
+    [
+        (".jpg", "scan_{view}_mask.jpg is a JPEG, whose compression changes the values of a mask; draw or export"),
+        (".JPEG", "scan_{view}_mask.JPEG is a JPEG, whose compression changes the values of a mask; draw or export"),
+        (".bmp", "scan_{view}_mask.bmp is a picture of a kind that is not read as a mask; save the mask as PNG."),
+        (".gif", "scan_{view}_mask.gif is a picture of a kind that is not read as a mask; save the mask as PNG."),
+    ],
+)
+@pytest.mark.parametrize("view", ["anterior", "posterior"])
+def test_a_scan_with_a_mask_of_one_view_that_is_refused_is_not_trained_with_the_other_alone(
+    refused, patient, tmp_path, suffix, why, view
+):
+    (refused / "scan_anterior.json").unlink()
+    save_masks(refused, patient, *((suffix, ".png") if view == "anterior" else (".png", suffix)))
+    with pytest.raises(UserError, match="Nothing usable was found: 2 files left out"):
+        gather(tmp_path / "data", find([refused]))
+    summary = " ".join((tmp_path / "data-private" / "summary.txt").read_text().split())
+    assert why.format(view=view) in summary
+    save_masks(refused, patient, ".png", ".png")
+    (refused / f"scan_{view}_mask{suffix}").unlink()
+    gathered = gather(tmp_path / "data", find([refused]))
+    assert [(row.kind, row.outcome, row.failed) for row in gathered.rows] == [("labelled", "new", False)]
+
+
+def test_the_other_readers_labels_are_used_beside_a_jpeg_mask_which_is_a_failure(refused, patient, tmp_path):
+    (refused / "scan_anterior.json").unlink()
+    save_masks(refused, patient, ".png", ".png")
+    Image.new("L", (8, 8)).save(refused / "scan_anna_anterior_mask.jpg")
+    gathered = gather(tmp_path / "data", find([refused]))
+    rows = {row.source.rpartition("/")[2]: (row.outcome, row.failed, row.readers) for row in gathered.rows}
+    assert rows == {"scan.dcm": ("new", False, 1), "scan_anna_anterior_mask.jpg": ("left out", True, 0)}
 
 
 def test_a_scan_whose_labels_are_refused_is_used_without_them_where_its_folder_is_listed_so(refused, tmp_path):

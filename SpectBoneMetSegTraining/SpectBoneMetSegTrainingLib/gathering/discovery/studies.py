@@ -8,7 +8,9 @@ Labelled folders may use either layout, or both:
 READER is what remains of the name without the scan's name, a view and terms such as "mask"; if nothing remains, the
 subfolder's name. A DICOM segmentation is matched to its scan by the image that it references, a result folder of
 `segment` by its receipt. An image file (NRRD, NIfTI, MetaImage) is a label if it is in the folder of a DICOM scan, has
-such a term in its name or is named after another image; PNG and TIFF need such a term. Other images are scans.
+such a term in its name or is named after another image; PNG, TIFF and JPEG need such a term. Other images are scans.
+A JPEG label is refused when it is read, with all of its reader's labels of the scan: a view that its reader outlined
+must not count as one without outlines.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from ...dataset.cases import FOLDERS
 from ..formats.dicom_seg import is_dicom_seg, referenced_images
 from ..formats.image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX
 from ..formats.labelme import is_labelme
-from ..formats.mask_pictures import MASK_SUFFIXES
+from ..formats.mask_pictures import REFUSED_SUFFIXES
 from ..formats.result_folders import SEGMENTATION, corrections_in, inputs_of, is_result
 from ..labels.marks import LabelFile
 from .file_names import extends, is_label_name, reader_in, side_in
@@ -163,6 +165,8 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
                     labels.append(path)
                 else:
                     left_out.append(UnusedFile(path, why_unread(error), failed=not isinstance(error, NotPlanarError)))
+        elif path.suffix.lower() in REFUSED_SUFFIXES and is_label_name(case_name(path)):
+            labels.append(path)
         elif path.suffix.lower() in _OTHER_LABELS:
             left_out.append(UnusedFile(path, _NO_LABEL, failed=False))
     for path in _sort_pictures(pictures, labels, known, left_out):
@@ -215,12 +219,12 @@ def _sort_pictures(
     stems = {path: case_name(path) for path in pictures}
     scans = []
     for path in pictures:
-        volume, mask = (path.name.lower().endswith(suffixes) for suffixes in (LABEL_SUFFIXES, MASK_SUFFIXES))
+        volume = path.name.lower().endswith(LABEL_SUFFIXES)
         in_study = not with_dicom.isdisjoint(path.parents)
         named_after = any(
             path.is_relative_to(other.parent) and extends(stems[path], stems[other]) for other in pictures
         )
-        if (volume and (in_study or named_after)) or ((volume or mask) and is_label_name(stems[path])):
+        if (volume and (in_study or named_after)) or is_label_name(stems[path]):
             labels.append(path)
         elif not in_study:
             scans.append(path)

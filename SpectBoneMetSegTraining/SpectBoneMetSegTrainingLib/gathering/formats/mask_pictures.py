@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.images import JPEG_SUFFIXES
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ..labels.grids import drawn_view, on_frame_of, view_grid
@@ -17,10 +18,12 @@ from ..labels.marks import Mark
 from ..labels.slices import Picture
 from .image_files import refuse_counts, values_of
 
-__all__ = ["MASK_SUFFIXES", "read_mask_picture"]
+__all__ = ["MASK_SUFFIXES", "REFUSED_SUFFIXES", "read_mask_picture", "refuse_mask"]
 
 #: No JPEG: its lossy compression changes the values.
 MASK_SUFFIXES = (".png", ".tif", ".tiff")
+#: Other pictures: a mask in one is refused by name, so that its view does not silently count as not outlined.
+REFUSED_SUFFIXES = (*JPEG_SUFFIXES, ".jfif", ".jp2", ".webp", ".bmp", ".gif")
 
 
 def read_mask_picture(
@@ -50,6 +53,22 @@ def read_mask_picture(
         Mark(str(value), on_frame_of(np.asarray(pixels == value), grid, scan), view) for value in values_of(pixels)
     ]
     return marks, frozenset([view])
+
+
+def refuse_mask(path: Path) -> None:
+    """Reject a mask of a kind in REFUSED_SUFFIXES; do nothing for another file.
+
+    Raises:
+        UserError: it is of such a kind.
+    """
+    name = path.name.lower()
+    if name.endswith((*JPEG_SUFFIXES, ".jfif")):
+        # A PNG made from the JPEG would keep the changed values.
+        raise UserError(
+            f"{path.name} is a JPEG, whose compression changes the values of a mask; draw or export the mask as PNG."
+        )
+    if name.endswith(REFUSED_SUFFIXES):
+        raise UserError(f"{path.name} is a picture of a kind that is not read as a mask; save the mask as PNG.")
 
 
 def _values(path: Path) -> Picture:

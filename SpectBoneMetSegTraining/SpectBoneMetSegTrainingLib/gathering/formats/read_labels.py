@@ -12,7 +12,7 @@ from ..labels.marks import LabelFile, Labels, Mark
 from .dicom_seg import is_dicom_seg, read_dicom_seg
 from .image_files import LABEL_SUFFIXES, SEGMENTATION_SUFFIX, read_label_image
 from .labelme import read_labelme
-from .mask_pictures import MASK_SUFFIXES, read_mask_picture
+from .mask_pictures import MASK_SUFFIXES, read_mask_picture, refuse_mask
 from .result_folders import is_result, read_result
 
 __all__ = ["join_labels", "read_labels"]
@@ -87,6 +87,7 @@ def _read(
         return read_label_image(path, scan, file.view, notes)
     if name.endswith(MASK_SUFFIXES):
         return read_mask_picture(path, scan, file.view)
+    refuse_mask(path)
     if name.endswith(".json"):
         return read_labelme(path, scan, file.view, notes)
     if is_dicom_seg(path):

@@ -132,6 +132,26 @@ def test_a_volume_or_picture_next_to_a_dicom_scan_is_no_scan(tmp_path, dicom):
     assert [(item.path.name, item.failed) for item in found.left_out] == [("screenshot.png", False)]
 
 
+def test_a_jpeg_mask_is_a_label_of_its_scan_and_no_scan(tmp_path):
+    for level, name in enumerate(("p1_ANT.png", "p1_POST.png", "p2.jpg"), start=1):
+        write_picture(tmp_path / name, level)
+    for level, name in enumerate(("p1_ANT_mask.jpg", "p1_POST_mask.jpeg", "p2_mask_anna.jpg"), start=7):
+        write_picture(tmp_path / name, level)
+    found = find([tmp_path])
+    assert {study.scan.files[0].name: readers_of(study, tmp_path) for study in found.labelled} == {
+        "p1_ANT.png": {"reader": [("p1_ANT_mask.jpg", "anterior"), ("p1_POST_mask.jpeg", "posterior")]},
+        "p2.jpg": {"anna": [("p2_mask_anna.jpg", None)]},
+    }
+    assert found.left_out == ()
+    as_unlabelled = find((), [tmp_path])
+    assert [scan.files[0].name for scan in as_unlabelled.unlabelled] == ["p1_ANT.png", "p2.jpg"]
+    assert {(item.path.name, "is that of a label" in item.reason) for item in as_unlabelled.left_out} == {
+        ("p1_ANT_mask.jpg", True),
+        ("p1_POST_mask.jpeg", True),
+        ("p2_mask_anna.jpg", True),
+    }
+
+
 def test_copies_count_once_and_labels_next_to_a_copy_count_too(tmp_path, dicom):
     dicom(tmp_path / "a" / "scan.dcm", 1)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
