@@ -44,6 +44,7 @@ __all__ = ["Gathered", "NothingUsableError", "gather", "private_folder", "source
 
 SOURCES = "sources.json"
 PICTURES = "disagreements"
+WITHOUT_LABELS = "None of its labels can be used: it is taken as unlabelled, because it lies in such a folder too."
 NO_PATIENT = "It names no patient and counts as a patient of its own."
 
 
@@ -207,7 +208,7 @@ class _Gatherer:
         if labels:
             self._labelled(LabelledScan(scan, tuple(labels), study.scan.patient, path), study.scan.uids, notes)
         elif study.also_unlabelled:
-            self._unlabelled(study.scan)
+            self._unlabelled(study.scan, WITHOUT_LABELS)
         else:
             reason = (
                 "None of its labels can be used, so it is in no set; correct a label, or list its folder as unlabelled."
@@ -268,13 +269,13 @@ class _Gatherer:
             )
         )
 
-    def _unlabelled(self, files: ScanFiles) -> None:
+    def _unlabelled(self, files: ScanFiles, remark: str = "") -> None:
         path, case = str(files.files[0]), self._case(files.uids)
         row = ReportRow(path, "unlabelled", "left out", "")
         known = {self.owner[name] for name in self._file_names(files.uids) if name in self.owner}
         if case in self.records and "lesions" not in self.records[case]:
             patient = self.records[case]["patient"]
-            self.rows.append(replace(row, outcome="as before", case=case, patient=patient))
+            self.rows.append(replace(row, outcome="as before", case=case, patient=patient, notes=remark))
             self.met[case] = path
             return
         if known:
@@ -283,7 +284,7 @@ class _Gatherer:
         try:
             scan, read_notes = _read(files)
             scan, notes = check_counts(scan)
-            notes = [*read_notes, *notes]
+            notes = [*filter(None, [remark]), *read_notes, *notes]
         except (UserError, OSError) as error:
             self.rows.append(replace(row, reason=why_unread(error), failed=True))
             return

@@ -72,9 +72,57 @@ def test_a_scan_whose_labels_are_refused_is_used_without_them_where_its_folder_i
     gathered = gather(tmp_path / "data", find([refused], [refused]))
     (record,) = records_of(tmp_path / "data")
     assert record["split"] == "unlabelled"
-    outcomes = {(row.source.rpartition("/")[2], row.kind, row.outcome) for row in gathered.rows}
-    assert ("scan.dcm", "unlabelled", "new") in outcomes
-    assert not any(kind == "labelled" for _, kind, _ in outcomes)
+    rows = {row.source.rpartition("/")[2]: (row.kind, row.outcome, row.failed) for row in gathered.rows}
+    assert rows == {"scan.dcm": ("unlabelled", "new", False), "scan_anterior.json": ("", "left out", True)}
+    assert len(gathered.rows) == 2, "every file is reported once"
+    (scan,) = [row for row in gathered.rows if row.kind]
+    assert scan.notes.startswith("None of its labels can be used: it is taken as unlabelled")
+    again = gather(tmp_path / "data", find([refused], [refused]))
+    assert [(row.outcome, row.notes[:29]) for row in again.rows if row.kind] == [("as before", scan.notes[:29])]
+
+
+def test_a_scan_that_was_gathered_with_labels_is_not_said_to_be_unlabelled_when_they_are_refused(
+    refused, patient, tmp_path
+):
+    refusing = (refused / "scan_anterior.json").read_bytes()
+    (refused / "scan_anterior.json").unlink()
+    save_masks(refused, patient, ".png", ".png")
+    gather(tmp_path / "data", find([refused], [refused]))
+    for path in refused.glob("*.png"):
+        path.unlink()
+    (refused / "scan_anterior.json").write_bytes(refusing)
+    again = gather(tmp_path / "data", find([refused], [refused]))
+    assert [(row.outcome, row.reason, row.notes) for row in again.rows if row.kind] == [
+        ("left out", "It is in the data set with labels.", "")
+    ]
+
+
+def test_a_copy_of_a_scan_whose_labels_are_refused_is_not_said_to_be_taken_from_the_labelled_folder(refused, tmp_path):
+    copy = tmp_path / "all" / "copy.dcm"
+    copy.parent.mkdir()
+    copy.write_bytes((refused / "scan.dcm").read_bytes())
+    gathered = gather(tmp_path / "data", find([refused], [tmp_path / "all"]))
+    rows = {row.source: (row.kind, row.outcome, row.reason) for row in gathered.rows if row.source.endswith(".dcm")}
+    assert rows == {
+        str(refused / "scan.dcm"): ("unlabelled", "new", ""),
+        str(copy): ("", "left out", f"It is the scan {refused / 'scan.dcm'}, which has labels."),
+    }
+
+
+def test_a_folder_listed_as_labelled_and_unlabelled_reports_every_file_once(refused, patient, tmp_path):
+    (refused / "scan_anterior.json").unlink()
+    save_masks(refused, patient, ".png", ".png")
+    moved = [view.with_counts(np.roll(view.counts, 3, axis=0)) for view in patient.scan.views.values()]
+    bare = replace(patient.scan, anterior=moved[0], posterior=moved[1])
+    write_nm_wholebody(refused / "bare.dcm", bare, patient_id="P2", uid_text="bare")
+    Image.new("L", (8, 8)).save(refused / "printed.png")
+    gathered = gather(tmp_path / "data", find([refused], [tmp_path]))
+    rows = [(row.source.rpartition("/")[2], row.kind, row.outcome) for row in gathered.rows]
+    assert sorted(rows) == [
+        ("bare.dcm", "unlabelled", "new"),
+        ("printed.png", "", "left out"),
+        ("scan.dcm", "labelled", "new"),
+    ]
 
 
 def test_a_scan_whose_labels_are_refused_is_reported_to_be_in_no_set(refused, tmp_path):

@@ -15,7 +15,7 @@ must not count as one without outlines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ __all__ = ["Found", "LabelledStudy", "find"]
 #: Suffixes of other tools' outlines; such files are reported, not read.
 _OTHER_LABELS = (".xml", ".roi", ".zip", ".mat", ".npy", ".npz")
 _NO_LABEL = "It is of a kind that is not read; a label is NRRD, NIfTI, MetaImage, LabelMe JSON, a mask or a DICOM SEG."
+_NO_LABELS = "No label file belongs to it; add one, or list its folder as unlabelled."
 #: Why images in unlabelled folders are no scans.
 _LABEL_AMONG_UNLABELLED = (
     "Its name or place is that of a label; list its folder as labelled, or rename it if it is a scan."
@@ -91,15 +92,28 @@ def find(labelled: Iterable[Path] = (), unlabelled: Iterable[Path] = ()) -> Foun
         UserError: a folder does not exist.
     """
     known = Catalogue()
-    studies, left_out = _find_labelled(list(labelled), known)
-    taken = {uid for study in studies for uid in study.scan.uids}
+    studies, bare, left_out = _find_labelled(list(labelled), known)
+    taken = {uid: study.scan.files[0] for study in studies for uid in study.scan.uids}
     scans, more, again = _find_unlabelled(list(unlabelled), taken)
     studies = [replace(study, also_unlabelled=not again.isdisjoint(study.scan.uids)) for study in studies]
-    return Found(tuple(studies), tuple(scans), (*known.left_out, *left_out, *more))
+    used = {uid for scan in scans for uid in scan.uids}
+    left_out += [UnusedFile(scan.files[0], _NO_LABELS, failed=False) for scan in bare if used.isdisjoint(scan.uids)]
+    left_out = [*known.left_out, *left_out]
+    # A file that is in folders of both kinds is reported once, as what it is in the labelled one.
+    reported = {path.resolve() for path in (*_files_of(studies), *(item.path for item in left_out))}
+    left_out += [item for item in more if item.path.resolve() not in reported]
+    return Found(tuple(studies), tuple(scans), tuple(left_out))
 
 
-def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles], list[UnusedFile], set[str]]:
-    """Return unlabelled scans, files left out, and the UIDs of scans that have labels."""
+def _files_of(studies: list[LabelledStudy]) -> Iterator[Path]:
+    """Yield every scan and label file."""
+    for study in studies:
+        yield from study.scan.files
+        yield from (file.path for files in study.readers.values() for file in files)
+
+
+def _find_unlabelled(roots: list[Path], taken: dict[str, Path]) -> tuple[list[ScanFiles], list[UnusedFile], set[str]]:
+    """Return unlabelled scans, files left out, and the UIDs of scans that have labels; `taken`: their {UID: file}."""
     catalogue = Catalogue()
     left_out: list[UnusedFile] = []
     pictures: list[Path] = []
@@ -122,13 +136,14 @@ def _find_unlabelled(roots: list[Path], taken: set[str]) -> tuple[list[ScanFiles
     scans: list[ScanFiles] = []
     again: set[str] = set()
     for scan in catalogue.scans():
-        if taken.isdisjoint(scan.uids):
-            scans.append(scan)
-        else:
+        labelled = [taken[uid] for uid in scan.uids if uid in taken]
+        if labelled:
             again.update(scan.uids)
-            left_out.append(
-                UnusedFile(scan.files[0], "It has labels in a labelled folder and is taken from there.", failed=False)
-            )
+            # Whether it is used with its labels is known, and reported of that file, when they have been read.
+            reason = f"It is the scan {labelled[0]}, which has labels."
+            left_out.append(UnusedFile(scan.files[0], reason, failed=False))
+        else:
+            scans.append(scan)
     return scans, [*catalogue.left_out, *left_out], again
 
 
@@ -143,7 +158,10 @@ def _why_no_scans(path: Path, roots: list[Path], known: dict[Path, str]) -> str:
     return ""
 
 
-def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledStudy], list[UnusedFile]]:
+def _find_labelled(
+    roots: list[Path], known: Catalogue
+) -> tuple[list[LabelledStudy], list[ScanFiles], list[UnusedFile]]:
+    """Return scans with labels, scans without, and files left out."""
     labels: list[Path] = []
     pictures: list[Path] = []
     results: set[Path] = set()
@@ -194,10 +212,7 @@ def _find_labelled(roots: list[Path], known: Catalogue) -> tuple[list[LabelledSt
         for scan, found in readers.items()
         if found
     ]
-    remedy = "No label file belongs to it; add one, or list its folder as unlabelled."
-    bare = [scan.files[0] for scan, found in readers.items() if not found]
-    left_out += [UnusedFile(path, remedy, failed=False) for path in bare]
-    return studies, left_out
+    return studies, [scan for scan, found in readers.items() if not found], left_out
 
 
 def _labelme(path: Path, left_out: list[UnusedFile]) -> list[Path]:
