@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, fill_overflow, find_gain, pixel_size_of_body
 
 
@@ -39,10 +40,36 @@ def test_counts_come_back_from_the_gaps_between_grey_values(gain, jpeg):
     assert (np.rint(grey / found.value) == true).mean() > 0.999
 
 
-def test_without_gaps_the_noise_gives_the_approximate_size_of_a_count():
-    found = find_gain(np.rint(0.8 * counts()))
+@pytest.mark.parametrize("gain", [0.65, 0.8, 0.844, 0.97])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_without_gaps_the_noise_gives_the_approximate_size_of_a_count(gain, seed):
+    found = find_gain(np.rint(gain * counts(seed)))
     assert found.source == "noise"
-    assert found.value == pytest.approx(0.8, rel=0.2)
+    assert found.value == pytest.approx(gain, rel=0.1)
+
+
+def smoothed(width: float) -> np.ndarray:
+    """Return counts after the filter of a camera: whole numbers whose noise is far below that of counts."""
+    return np.rint(ndimage.gaussian_filter(4.0 * counts(), width))
+
+
+@pytest.mark.parametrize("width", [0.6, 1.0, 1.5])
+@pytest.mark.parametrize("gain", [1.126, 1.299, 1.477, 2.318])
+def test_counts_of_a_smoothed_picture_come_back_from_its_gaps_whatever_its_noise(gain, width):
+    true = smoothed(width).clip(0, int(255 / gain))
+    found = find_gain(np.rint(gain * true))
+    assert found.source == "lattice"
+    assert found.value == pytest.approx(gain, rel=0.01)
+
+
+@pytest.mark.parametrize("width", [0.6, 1.0, 1.5])
+@pytest.mark.parametrize("gain", [0.4, 0.65, 0.9])
+def test_the_noise_of_a_smoothed_picture_tells_no_gain(gain, width):
+    assert find_gain(np.rint(gain * smoothed(width))) is None
+
+
+def test_a_picture_that_was_resampled_has_no_gain():
+    assert find_gain(np.rint(1.8 * ndimage.zoom(counts().astype(float), 1.3, order=1))) is None
 
 
 @pytest.mark.parametrize("step", [156.0357, 242.7222, 89.4])
