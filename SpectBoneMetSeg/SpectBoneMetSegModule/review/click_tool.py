@@ -350,6 +350,7 @@ def refused(kind: str) -> str:
         "outline": _("There is no room for a separate area here: enlarge the neighbouring one by dragging."),
         "shrink": _("Nothing would be left of the area: click it to reject it."),
         "cut": _("The line divides no area: draw it across one."),
+        "join": _("Another area leaves no room to join these two: join one of them with it first."),
     }
     return words.get(kind, _("That changes no area."))
 

@@ -43,18 +43,20 @@ class TuneCommand:
 
         from ..dataset.cases import cases_of
         from ..dataset.opened import opened
+        from ..gathering.run_folders import check_new_model
         from ..training.outcome.retune import TUNED, retune
 
-        data = opened(Path(args.data))
+        data, output = opened(Path(args.data)), Path(args.output)
         try:
             model = find_model(args.model)
+            check_new_model(output, started=output.absolute() == model.path.absolute())
         except UserError as error:
             raise UsageError.of(error) from error
         cases = cases_of(data, "train")
         if not cases:
             raise UsageError(f"{args.data} holds no labelled case.")
         print(f"{len(cases)} scans are read three times.", file=sys.stderr)
-        card = retune(model, data, cases, Path(args.output), args.operating_point, args.device, halved=args.half).card
+        card = retune(model, data, cases, output, args.operating_point, args.device, halved=args.half).card
         figures = card.metrics[TUNED]
         if args.json:
             print_json(

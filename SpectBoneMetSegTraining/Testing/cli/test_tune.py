@@ -1,6 +1,7 @@
 """`spectbonemetseg tune`: other thresholds and a confidence, the same weights, a card that says so."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -46,6 +47,16 @@ def test_a_tuned_model_has_the_same_weights_and_says_where_its_thresholds_come_f
     chosen, *earlier = after.card.training[TRAINING_SCANS]
     assert (chosen["taught"], len(chosen["validated"].split())) == ("", 8)
     assert earlier == before.card.training[TRAINING_SCANS]
+
+
+def test_a_tuned_model_replaces_its_own_and_no_other(trained, tmp_path, capsys):
+    model, other = trained
+    mine = tmp_path / "mine"
+    shutil.copytree(model, mine)
+    assert main(["tune", "--data", str(other), "--model", str(model), "--output", str(mine)]) == 2
+    assert "is a model already; choose another folder" in capsys.readouterr().err
+    assert find_model(mine).card == find_model(model).card
+    assert main(["tune", "--data", str(other), "--model", str(mine), "--output", str(mine)]) == 0
 
 
 def test_half_as_large_a_model_answers_nearly_the_same(trained, tmp_path):
