@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ids", "Position", "lesion_near", "line_between", "pixel_at"]
+from ...common.errors import UserError
+
+__all__ = ["Ids", "Position", "lesion_near", "line_between", "pixel_at", "pixel_of"]
 
 Ids = NDArray[np.uint16]
 Position = tuple[float, float]
@@ -17,6 +19,18 @@ def pixel_at(position: Position, shape: tuple[int, ...]) -> tuple[int, int] | No
         return None
     row, column = (round(float(value)) for value in position)
     return (row, column) if 0 <= row < shape[0] and 0 <= column < shape[1] else None
+
+
+def pixel_of(position: Position, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the row and column of a position on a frame of this shape.
+
+    Raises:
+        UserError: it lies outside.
+    """
+    pixel = pixel_at(position, shape)
+    if pixel is None:
+        raise UserError(f"The position {position} lies outside the scan; give a row and a column of its image.")
+    return pixel
 
 
 def lesion_near(ids: Ids, position: Position, reach: float) -> int:

@@ -10,11 +10,11 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.lesions.clicks.change import (
     add_lesion,
     cut_lesion,
-    grow_from,
     join_lesions,
     remove_lesion,
     resize_lesion,
 )
+from SpectBoneMetSegLib.lesions.clicks.growth import grow_from
 from SpectBoneMetSegLib.lesions.clicks.positions import lesion_near
 from SpectBoneMetSegLib.lesions.components import number_lesions
 from SpectBoneMetSegLib.lesions.edits import update_edits
