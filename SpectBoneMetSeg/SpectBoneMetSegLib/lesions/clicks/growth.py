@@ -32,6 +32,9 @@ WINDOW_MM = REACH_MM + RING_MM + GAP_MM
 ROUNDS = 4
 #: A neighbour is another lesion if the saddle between both tops is below this fraction of the lower top's height.
 VALLEY = 0.75
+#: A peak exceeds the background by more than this multiple of the noise of the smoothed counts, and by more than this
+#: fraction of the background, the rounding of the filter.
+NOISE, ROUNDING = 4.0, 1e-6
 #: No outline is smaller than a disc of this radius (mm).
 SMALLEST_MM = 6.0
 
@@ -53,7 +56,8 @@ def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, positio
     """Return the (rows, columns) mask of the hot area at a position.
 
     Half height above the local background, iterated until outline and background agree; cut off from neighbours along
-    the valleys between them. It contains the position; if that lies below half height, so does a disc around it.
+    the valleys between them. It contains the position; if that lies below half height, so does a disc around it. Where
+    nothing exceeds the noise of its surroundings, as in air, it is that disc alone.
 
     Args:
         view: a view on the anterior frame.
@@ -76,10 +80,16 @@ def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, positio
     free = ~taken[window.box]
     peak = _climb(smooth, window.position, frame.spacing, free)
     mask = _half_height(smooth, predicted, peak, frame.spacing, free)
-    mask = _without_neighbours(smooth, mask, peak, frame.spacing)
-    mask |= _disc(smooth.shape, peak, SMALLEST_MM, frame.spacing) & free
+    around = _ring(mask, frame.spacing) & free
+    if _stands_out(smooth, frame.counts[window.box], peak, around if around.any() else free, sigma):
+        mask = _without_neighbours(smooth, mask, peak, frame.spacing)
+        mask |= _disc(smooth.shape, peak, SMALLEST_MM, frame.spacing) & free
+    else:
+        # Half of no height is no limit: the area would end only at the largest distance from the click.
+        mask = np.zeros(smooth.shape, bool)
     if not mask[window.position]:
-        # At the edge, below half height, or beside a hotter neighbour: what the user points at belongs to the lesion.
+        # At the edge, below half height, beside a hotter neighbour, or without a peak: what the user points at belongs
+        # to the lesion.
         mask |= _disc(smooth.shape, window.position, SMALLEST_MM, frame.spacing) & free
     result = np.zeros(frame.shape, bool)
     result[window.box] = fill_holes(mask) & free
@@ -109,6 +119,26 @@ def _half_height(
             ground = float(np.median(smooth[ring]))
         top = max(float(np.percentile(smooth[mask], TOP)), ground)
     return mask
+
+
+def _stands_out(
+    smooth: Image, counts: NDArray[np.float32], peak: tuple[int, int], around: Mask, sigma: list[float]
+) -> bool:
+    """Whether a peak exceeds its surroundings by more than their noise.
+
+    The noise is measured as what the smoothing removes there: counts may be in any unit.
+    """
+    from scipy import ndimage
+
+    point = np.zeros((31, 31))
+    point[15, 15] = 1.0
+    spread = ndimage.gaussian_filter(point, sigma)
+    # Of noise without correlation: the variance that stays, by the variance that is removed.
+    stays = (spread**2).sum() / max(((point - spread) ** 2).sum(), np.finfo(float).eps)
+    noise = float(np.sqrt(stays * ((counts - smooth)[around] ** 2).mean()))
+    # The lower quartile: a hotter neighbour in the surroundings hides no lesion.
+    ground = float(np.percentile(smooth[around], 25))
+    return bool(smooth[peak] - ground > NOISE * noise + ROUNDING * abs(ground))
 
 
 def _without_neighbours(smooth: Image, mask: Mask, peak: tuple[int, int], spacing: tuple[float, float]) -> Mask:
