@@ -4,7 +4,7 @@
 |---|---|---|
 | a click on no lesion | | outline one there |
 | a click on a lesion | | decide on it |
-| a lesion | another lesion | join both |
+| a lesion | another lesion | join both, round any other |
 | a lesion | no lesion | enlarge it on all sides up to that point |
 | no lesion | a lesion | shrink it on all sides down to that point |
 | no lesion | no lesion, across one | cut it |

@@ -16,6 +16,7 @@ from ...scan.aggregation import views_on_anterior_grid
 from ...scan.planar import PlanarView, ViewName, WholeBodyScan
 from ..components import EIGHT_CONNECTED, fill_holes
 from ..measurement import contrast_ring
+from .bridge import bridge_between
 from .growth import Mask, grow_from
 from .positions import Ids, Position, lesion_near, line_between, pixel_of
 
@@ -113,22 +114,19 @@ def resize_lesion(ids: Ids, position: Position, by_mm: float, spacing: tuple[flo
 
 
 def join_lesions(ids: Ids, first: Position, second: Position) -> Ids:
-    """Join two lesions by the shortest bridge between them, three pixels wide.
+    """Join two lesions by the shortest bridge between them, three pixels wide where there is room.
+
+    The bridge goes round other lesions, and leaves one pixel free between them and itself.
 
     Raises:
-        UserError: there are no two lesions at these positions.
+        UserError: there are no two lesions at these positions, or other lesions leave no room for a bridge.
     """
-    from scipy import ndimage
-
     one, two = _at(ids, first), _at(ids, second)
     if one == two:
         raise UserError("Both positions lie in one lesion; give two lesions.")
-    distance, nearest = ndimage.distance_transform_edt(ids != one, return_indices=True)
-    rows, columns = np.nonzero(ids == two)
-    closest = int(distance[rows, columns].argmin())
-    end = (int(rows[closest]), int(columns[closest]))
-    start = (int(nearest[0][end]), int(nearest[1][end]))
-    bridge = ndimage.binary_dilation(line_between(ids.shape, start, end), EIGHT_CONNECTED) & (ids == 0)
+    bridge = bridge_between(ids == one, ids == two, (ids > 0) & (ids != one) & (ids != two))
+    if bridge is None:
+        raise UserError("Another lesion leaves no room to join these two; join one of them with that lesion first.")
     result = ids.copy()
     result[bridge | (ids == two)] = one
     return result
