@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ...scan.planar import ViewName, WholeBodyScan
 from .change import NEAR, add_lesion, cut_lesion, join_lesions, resize_lesion
+from .checks import labelmap_of
 from .positions import Ids, Position, lesion_near, line_between, pixel_at
 
 __all__ = ["Action", "Kind", "Stroke", "action_of", "lesions_after"]
@@ -110,6 +111,7 @@ def lesions_after(
         UserError: the action is not possible; the message gives the reason.
     """
     spacing = scan.frame.spacing
+    ids = labelmap_of(ids, scan.frame.shape)
     if action.kind == "outline":
         return add_lesion(ids, scan, probabilities, stroke.start, stroke.view)
     if action.kind == "join":

@@ -1,7 +1,8 @@
 """Edit lesions by mouse: outline a missed lesion, remove a false one, resize, join or cut lesions.
 
-Every function takes a labelmap, (rows, columns) integers on the anterior whole-body frame, 0 for none, and returns a
-new one. `edits.update_edits` then stores the change like a stroke of a brush: undo and sliders work as usual.
+Every function takes a labelmap, (rows, columns) whole numbers from 0, for none, to 65535 on the anterior whole-body
+frame, and returns a new one, uint16; anything else is a UserError. `edits.update_edits` then stores the change like a
+stroke of a brush: undo and sliders work as usual.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ...scan.planar import PlanarView, ViewName, WholeBodyScan
 from ..components import EIGHT_CONNECTED, fill_holes
 from ..measurement import contrast_ring
 from .bridge import bridge_between
+from .checks import check_view, distance_of, labelmap_of, next_id, probability_of, spacing_of
 from .growth import Mask, grow_from
 from .positions import Ids, Position, lesion_near, line_between, pixel_of
 
@@ -51,18 +53,27 @@ def add_lesion(
         view: the clicked view; None uses every view that shows the lesion clearly.
 
     Raises:
-        UserError: the click lies outside the frame, on a lesion, or too near to one.
+        UserError: the click lies outside the frame, on a lesion, or too near to one; the scan does not have the view;
+            labelmap or probabilities do not fit the scan.
     """
     from scipy import ndimage
 
+    ids = labelmap_of(ids, scan.frame.shape)
     row, column = pixel_of(position, ids.shape)
     if ids[row, column]:
         raise UserError("There is already a lesion at this position; click beside it.")
+    number = next_id(ids)
     views = views_on_anterior_grid(scan)
+    check_view(view, views)
+    maps = {
+        name: probability_of(f"probability map of the {name} view", probabilities[name], ids.shape)
+        for name in views
+        if name in probabilities
+    }
     found = {}
     for name, shown in views.items():
         if view in (None, name):
-            found[name] = grow_from(shown, probabilities.get(name), position, ids > 0)
+            found[name] = grow_from(shown, maps.get(name), position, ids > 0)
     if view is None and len(found) > 1:
         contrast = {name: _contrast(mask, views[name]) for name, mask in found.items()}
         most = max(contrast, key=lambda name: contrast[name])
@@ -76,7 +87,7 @@ def add_lesion(
     pixels = np.argwhere(parts)
     nearest = pixels[((pixels - (row, column)) ** 2).sum(1).argmin()]
     result = ids.copy()
-    result[parts == parts[tuple(nearest)]] = int(ids.max(initial=0)) + 1
+    result[parts == parts[tuple(nearest)]] = number
     return result
 
 
@@ -86,17 +97,26 @@ def remove_lesion(ids: Ids, position: Position) -> Ids:
     Raises:
         UserError: no lesion lies within three pixels.
     """
-    return np.where(ids == _at(ids, position), 0, ids).astype(np.uint16)
+    result = labelmap_of(ids)
+    result[result == _at(result, position)] = 0
+    return result
 
 
 def resize_lesion(ids: Ids, position: Position, by_mm: float, spacing: tuple[float, float]) -> Ids:
     """Enlarge (by_mm > 0) or shrink (by_mm < 0) a lesion on all sides; others keep their pixels and a gap of one pixel.
 
+    Args:
+        ids: the lesions before.
+        position: (row, column) of the lesion.
+        by_mm: distance that its edge moves outwards, in mm.
+        spacing: (row, column) spacing of the pixels in mm.
+
     Raises:
-        UserError: there is no lesion, or nothing would be left of it.
+        UserError: there is no lesion, nothing would be left of it, or distance or spacing is no length.
     """
     from scipy import ndimage
 
+    ids, by_mm, spacing = labelmap_of(ids), distance_of(by_mm), spacing_of(spacing)
     number = _at(ids, position)
     own = ids == number
     if by_mm < 0:
@@ -121,6 +141,7 @@ def join_lesions(ids: Ids, first: Position, second: Position) -> Ids:
     Raises:
         UserError: there are no two lesions at these positions, or other lesions leave no room for a bridge.
     """
+    ids = labelmap_of(ids)
     one, two = _at(ids, first), _at(ids, second)
     if one == two:
         raise UserError("Both positions lie in one lesion; give two lesions.")
@@ -136,10 +157,11 @@ def cut_lesion(ids: Ids, start: Position, end: Position) -> Ids:
     """Cut every lesion that a line crosses, one pixel wide; the largest piece keeps its number.
 
     Raises:
-        UserError: the line divides no lesion.
+        UserError: the line divides no lesion, or there is no number left for the pieces.
     """
     from scipy import ndimage
 
+    ids = labelmap_of(ids)
     a, b = pixel_of(start, ids.shape), pixel_of(end, ids.shape)
     line = _without_diagonals(line_between(ids.shape, a, b))
     result = ids.copy()
@@ -154,7 +176,7 @@ def cut_lesion(ids: Ids, start: Position, end: Position) -> Ids:
         result[ids == number] = 0
         order = np.argsort(-np.bincount(parts.ravel())[1:]) + 1
         for index, part in enumerate(order):
-            result[parts == part] = number if index == 0 else int(result.max()) + 1
+            result[parts == part] = number if index == 0 else next_id(result)
     if not divided:
         raise UserError("The line divides no lesion; draw it across one.")
     return result

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...scan.planar import PlanarView
 from ..components import EIGHT_CONNECTED, fill_holes
+from .checks import check_size, probability_of
 from .positions import Position, pixel_of
 
 __all__ = ["Mask", "grow_from"]
@@ -64,10 +65,16 @@ def grow_from(view: PlanarView, probability: NDArray[np.float32] | None, positio
         probability: (rows, columns) prediction for the view; None for none.
         position: (row, column) to start from.
         taken: (rows, columns) pixels of other lesions; they are excluded.
+
+    Raises:
+        UserError: the position lies outside, or probabilities or other lesions do not fit the view.
     """
     from scipy import ndimage
 
     frame = view
+    check_size("mask of other lesions", taken, frame.shape)
+    if probability is not None:
+        probability = probability_of("probability map", probability, frame.shape)
     window = _window(position, frame)
     sigma = [BLUR_MM / step for step in frame.spacing]
     wide = _window(position, frame, WINDOW_MM + 4 * BLUR_MM)

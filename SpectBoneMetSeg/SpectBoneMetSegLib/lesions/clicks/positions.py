@@ -14,8 +14,12 @@ Position = tuple[float, float]
 
 
 def pixel_at(position: Position, shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Return the row and column of a position on a frame of this shape; None if it lies outside, or is NaN."""
-    if not np.isfinite(position).all():
+    """Return the row and column of a position on a frame of this shape; None if it lies outside, or is no position."""
+    try:
+        values = np.asarray(position, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if values.shape != (2,) or not np.isfinite(values).all():
         return None
     row, column = (round(float(value)) for value in position)
     return (row, column) if 0 <= row < shape[0] and 0 <= column < shape[1] else None
