@@ -179,6 +179,16 @@ def test_what_cannot_be_done_is_reported_and_leaves_no_step_to_undo(host, tool):
     assert not tool.ui.segmentEditor.logic.CanUndo()
 
 
+def test_areas_that_another_one_separates_are_not_joined(host, tool, monkeypatch):
+    from SpectBoneMetSegLib.lesions.clicks import change
+
+    monkeypatch.setattr(change, "bridge_between", lambda *_: None)
+    before = tool.live.reading.mask.copy()
+    drag(host, ANTERIOR, frame_of(tool), middle_of(tool, 6), middle_of(tool, 7))
+    assert tool.ui.statusLabel.text.endswith("leaves no room to join these two: join one of them with it first.")
+    np.testing.assert_array_equal(tool.live.reading.mask, before)
+
+
 def test_it_never_acts_while_another_tool_has_the_mouse(host, tool):
     import slicer
 
