@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.scan.planar import ViewName
+from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, ViewName
 
 from ...dataset.files import read_json
 
@@ -69,6 +69,10 @@ class CocoBones:
             self.regions.add(region)
             if place is not None:
                 self._found.setdefault(place, []).append((region, each["segmentation"]))
+
+    def of(self, patient: str) -> dict[str, list[tuple[str, Any]]]:
+        """Return {view: [(region, segmentation)]} of a patient, JSON values."""
+        return {view: self._found[patient, view] for view in VIEW_NAMES if (patient, view) in self._found}
 
     def mask(self, patient: str, view: ViewName, shape: tuple[int, int], numbers: Mapping[str, int]) -> Any:
         """Return the (rows, columns) int64 region numbers as stored; None if that view was not outlined.

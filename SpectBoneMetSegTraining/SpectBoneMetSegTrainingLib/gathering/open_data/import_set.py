@@ -3,8 +3,9 @@
     DATA/imported.json    which set, how it was read        DATA/import.txt    what was found, what was left out and why
     DATA/regions/<case>/regions_<view>.nrrd                 if the set labels the bones
 
-An interrupted import can be resumed. Nothing is downloaded. The conversion of grey values to counts and the source of
-the pixel size are recorded in dataset.json and in every case.
+An interrupted import can be resumed: the result is that of an import from the beginning, because cases whose files,
+labels or pixel size have changed since are imported again. Nothing is downloaded. The conversion of grey values to
+counts and the source of the pixel size are recorded in dataset.json and in every case.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.common.locks import exclusive_access
 from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.export.volumes import write_volume
-from SpectBoneMetSegLib.scan.eight_bit import STATURE_MM, pixel_size_of_body
 from SpectBoneMetSegLib.scan.planar import VIEW_NAMES, PlanarView, ViewName, WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
 from SpectBoneMetSegLib.scan.side_evidence import side_warnings
@@ -37,9 +37,11 @@ from .catalogue import find_set
 from .coco import CocoBones, read_coco
 from .completeness import check_whole
 from .description import PublicSet, as_json
+from .earlier import MADE_FROM, check_scans, forget, made_from
 from .folds import SEED, Sides, folds_of, patient_names, published_bs80k, together
 from .imported import Imported, text_of
 from .listing import Listing, check_hashes, list_files, note_missing
+from .pixel_sizes import find_pixel_size
 from .truth import ViewTruth, known_regions, number_bones, read_mask, read_truth
 from .views import SetView, read_view
 
@@ -49,8 +51,6 @@ RECORD, REPORT = "imported.json", "import.txt"
 VERSION = 1
 #: Entry of a case: whether the views' content contradicts their sides.
 SIDES_IN_DOUBT = "sides_in_doubt"
-#: Number of scans, spread over the set, from which its pixel size is estimated.
-MEASURED_SCANS = 200
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def import_set(request: ImportRequest, data: Path, progress: Progress | None = N
 
     Raises:
         UserError: its terms are not accepted, nothing of it or none of its labels lies in the folder, a file is not the
-            published one, or the data set's folder holds something else.
+            published one, or the data set's folder holds something else or cases of scans that are not there.
     """
     found = request.found
     if found.terms and not request.accepted:
@@ -143,23 +143,49 @@ class _Import:
         self.left_out: dict[str, str] = {}
         self.names = patient_names(self.found, listing.patients())
         self.sides = self._sides()
-        self.pixel, self.pixel_source = self._pixel_size()
+        size = find_pixel_size(self.found, listing, request.pixel_size_mm)
+        self.pixel, self.pixel_source = size.edge, size.source
+        if size.estimated:
+            self.notes.append(f"Pixel size {size.edge} mm: {size.source}.")
 
     def run(self, progress: Progress | None) -> Imported:
-        done = {record["case"] for record in records_of(self.data)}
-        patients = self.listing.patients()
-        for number, patient in enumerate(patients, start=1):
-            case = f"{self.found.name}_{patient}".replace(" ", "-").replace("/", "-")
+        cases = self._case_names()
+        earlier = {record["case"]: record.get(MADE_FROM) for record in records_of(self.data)}
+        check_scans(self.data, self.request.scans or self.request.folder, set(earlier) - set(cases.values()))
+        for number, (patient, case) in enumerate(cases.items(), start=1):
             if patient in self.found.left_out:
+                forget(self.data, case)
                 self.left_out[patient] = self.found.left_out[patient]
-            elif case not in done:
-                try:
-                    self._write(case, self._case(case, patient), patient)
-                except UserError as error:
-                    self.left_out[patient] = str(error)
+            else:
+                source = self._made_from(patient)
+                if earlier.get(case) != source:
+                    # A file was repaired or replaced since: neither its old image nor its old labels may stay.
+                    forget(self.data, case)
+                    try:
+                        self._write(case, self._case(case, patient), patient, source)
+                    except UserError as error:
+                        self.left_out[patient] = str(error)
             if progress:
-                progress(number, len(patients))
+                progress(number, len(cases))
         return self._finish()
+
+    def _case_names(self) -> dict[str, str]:
+        """Return {patient: name of the case}."""
+        return {
+            patient: f"{self.found.name}_{patient}".replace(" ", "-").replace("/", "-")
+            for patient in self.listing.patients()
+        }
+
+    def _made_from(self, patient: str) -> str:
+        more = {
+            "patient": self.names[patient],
+            "side": self.sides[patient],
+            "pixel_size_mm": self.pixel,
+            "pixel_size_source": self.pixel_source,
+            "outlines": self.bones.of(patient) if self.bones else None,
+            "outlined": self._named() if self.bones else None,
+        }
+        return made_from(self.found, self.listing, patient, more)
 
     def _sides(self) -> Sides:
         patients = self.listing.patients()
@@ -170,37 +196,6 @@ class _Import:
             self.notes.append("BS-80K's folders of regions are not there: folds of our own, not the published split.")
             return dict.fromkeys(patients, "train")
         return together(published_bs80k(patients, regions), self.found)
-
-    def _pixel_size(self) -> tuple[float | None, str]:
-        if self.request.pixel_size_mm is not None:
-            return self.request.pixel_size_mm, "given by the user"
-        if self.found.pixel_mm is not None:
-            return self.found.pixel_mm, self.found.pixel_source
-        places = sorted(self.listing.of("scan").items())
-        sizes = []
-        for _, path in places[:: max(1, len(places) // MEASURED_SCANS)]:
-            try:
-                view = read_view(path, self.found, "anterior", as_counts=False)
-            except UserError:
-                continue
-            if view.spacing is not None:
-                return None, self.found.pixel_source
-            edge = pixel_size_of_body(view.counts)
-            if edge is not None:
-                sizes.append(edge)
-        if not sizes:
-            raise UserError(
-                f"No scan of {self.found.title} shows a whole body from which to estimate the pixel size; give it.",
-                "pixel_size",
-            )
-        edge = round(float(np.median(sizes)), 2)
-        spread = float(np.std(sizes) / np.mean(sizes)) if len(sizes) > 1 else 0.0
-        source = (
-            f"{self.found.pixel_source}; estimated from the height of {len(sizes)} bodies, taken for "
-            f"{STATURE_MM / 10:.0f} cm on average (they differ by {spread:.0%})"
-        )
-        self.notes.append(f"Pixel size {edge} mm: {source}.")
-        return edge, source
 
     def _case(self, case: str, patient: str) -> _Case:
         """Read one scan with its labels.
@@ -244,7 +239,7 @@ class _Import:
             if numbered is not None:
                 regions[name] = numbered
         if regions:
-            about["regions_named"] = known_regions(self._named())
+            about["regions_named"] = self._named()
         return _Case(scan, instances, regions, about, [*notes, *(note for truth in drawn for note in truth.notes)])
 
     def _spacing(self, view: SetView) -> tuple[float, float]:
@@ -273,13 +268,13 @@ class _Import:
             read_mask(mask, view.shape, found, name), found.bones[name], name, view.spacing[0], str(mask)
         )
 
-    def _named(self) -> set[str]:
+    def _named(self) -> list[str]:
         """Return the bones that the set labels in any view."""
         if self.bones is not None:
-            return self.bones.regions
-        return {region for table in self.found.bones.values() for region in table.values()}
+            return known_regions(self.bones.regions)
+        return known_regions({region for table in self.found.bones.values() for region in table.values()})
 
-    def _write(self, case: str, made: _Case, patient: str) -> None:
+    def _write(self, case: str, made: _Case, patient: str, source: str) -> None:
         scan = made.scan
         crop, unsure = find_crop(scan)
         side = self.sides[patient]
@@ -287,7 +282,7 @@ class _Import:
         for name, numbers in made.regions.items():
             with whole_file(self.data / "regions" / case / f"regions_{name}.nrrd") as part:
                 write_volume(numbers, scan.views[name].ijk_to_ras, str(part))
-        about = {**made.about, "side": side, "notes": [*made.notes, *unsure]}
+        about = {**made.about, MADE_FROM: source, "side": side, "notes": [*made.notes, *unsure]}
         write_scan(self.data, case, scan, crop, made.instances, about, split)
 
     def _finish(self) -> Imported:
