@@ -6,6 +6,8 @@ import base64
 import csv
 import hashlib
 import json
+import shutil
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -86,6 +88,16 @@ def write_bs80k(folder: Path, patients: tuple[int, ...], healthy: tuple[int, ...
     for patient in patients:
         write_jpeg(root / "chestRANT" / f"{patient}.jpg", np.zeros((90, 60), np.uint8))
     return folder
+
+
+def write_regions(folder: Path, patients: Iterable[int], name: str = "chestRANT", suffix: str = ".jpg") -> Path:
+    """A folder of region pictures, of which only the names are read."""
+    place = folder / "temp" / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for patient in patients:
+        (place / f"{patient}{suffix}").touch()
+    return place
 
 
 def bone_mask(patient: int, shape: tuple[int, int] = (1024, 256)) -> np.ndarray:

@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import numpy as np
 
 from ...dataset.folds import FOLDS, split_by_patient
 from .description import PublicSet
+from .listing import files_in
 
-__all__ = ["SEED", "Sides", "folds_of", "patient_names", "published_bs80k"]
+__all__ = ["SEED", "Sides", "folds_of", "patient_names", "published_bs80k", "sides_of"]
 
 #: Random seed; fixed, so that every import has the same folds.
 SEED = 42
 Sides = dict[str, str]
+#: Number of patients with pictures of regions; the published split is a shuffle of exactly these.
+WITH_REGIONS = 2925
+#: Folders of these pictures, a whole one of which names the patients.
+REGION_FOLDER = re.compile("(?:(?:ankle|chest|elbow|knee|sho)[LR]|head|pelvis|vertbra)(?:ANT|POST)", re.IGNORECASE)
+REGION_PICTURE = re.compile(r"(\d+)\.jpg", re.IGNORECASE)
+OWN_FOLDS = f"folds of our own, seed {SEED}, not the published split"
+
+
+def sides_of(found: PublicSet, patients: Collection[str], folder: Path) -> tuple[Sides, str]:
+    """Return {patient: "train", "validation" or "test"}, and a sentence on where that is from; "" of other sets.
+
+    Where the published split of BS-80K cannot be formed, all patients are in the training set.
+
+    Args:
+        found: description of the set.
+        patients: names of all patients of the set.
+        folder: where the scans lie.
+    """
+    if (found.people or found.name) != "bs80k":
+        return dict.fromkeys(patients, "train"), ""
+    regions = _region_patients(folder)
+    whole = {frozenset(ids) for ids in regions.values() if len(ids) == WITH_REGIONS}
+    if not regions:
+        return dict.fromkeys(patients, "train"), f"BS-80K's folders of regions are not there: {OWN_FOLDS}."
+    if not whole:
+        most = max(regions, key=lambda path: len(regions[path]))
+        why = f"None of BS-80K's folders of regions has the published {WITH_REGIONS} pictures ({most} has "
+        return dict.fromkeys(patients, "train"), f"{why}{len(regions[most])}): {OWN_FOLDS}."
+    if len(whole) > 1:
+        why = "BS-80K's folders of regions show different patients"
+        return dict.fromkeys(patients, "train"), f"{why}: {OWN_FOLDS}."
+    sides = together(published_bs80k(patients, whole.pop()), found)
+    return sides, f"The published split, formed from the {WITH_REGIONS} pictures of a region."
+
+
+def _region_patients(folder: Path) -> dict[Path, set[str]]:
+    """Return {folder of a region: patients with a picture in it}."""
+    regions: dict[Path, set[str]] = {}
+    for path in files_in(folder):
+        name = REGION_PICTURE.fullmatch(path.name)
+        if name is not None and REGION_FOLDER.fullmatch(path.parent.name):
+            regions.setdefault(path.parent, set()).add(str(int(name[1])))
+    return regions
 
 
 def patient_names(found: PublicSet, patients: Collection[str]) -> dict[str, str]:

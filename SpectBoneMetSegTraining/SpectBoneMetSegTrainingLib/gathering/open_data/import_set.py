@@ -38,7 +38,7 @@ from .coco import CocoBones, read_coco
 from .completeness import check_whole
 from .description import PublicSet, as_json
 from .earlier import MADE_FROM, check_scans, forget, made_from
-from .folds import SEED, Sides, folds_of, patient_names, published_bs80k, together
+from .folds import SEED, folds_of, patient_names, sides_of
 from .imported import Imported, text_of
 from .listing import Listing, check_hashes, list_files, note_missing
 from .pixel_sizes import find_pixel_size
@@ -142,7 +142,8 @@ class _Import:
         self.notes = list(notes)
         self.left_out: dict[str, str] = {}
         self.names = patient_names(self.found, listing.patients())
-        self.sides = self._sides()
+        self.sides, self.split_source = sides_of(self.found, listing.patients(), request.scans or request.folder)
+        self.notes += [self.split_source] if self.split_source else []
         size = find_pixel_size(self.found, listing, request.pixel_size_mm)
         self.pixel, self.pixel_source = size.edge, size.source
         if size.estimated:
@@ -186,16 +187,6 @@ class _Import:
             "outlined": self._named() if self.bones else None,
         }
         return made_from(self.found, self.listing, patient, more)
-
-    def _sides(self) -> Sides:
-        patients = self.listing.patients()
-        if (self.found.people or self.found.name) != "bs80k":
-            return dict.fromkeys(patients, "train")
-        regions = _region_ids(self.request.scans or self.request.folder)
-        if not regions:
-            self.notes.append("BS-80K's folders of regions are not there: folds of our own, not the published split.")
-            return dict.fromkeys(patients, "train")
-        return together(published_bs80k(patients, regions), self.found)
 
     def _case(self, case: str, patient: str) -> _Case:
         """Read one scan with its labels.
@@ -308,6 +299,7 @@ class _Import:
                 **as_json(self.found),
                 "pixel_size_mm": self.pixel,
                 "pixel_size_source": self.pixel_source,
+                "split_source": self.split_source or f"folds of our own, seed {SEED}",
                 "terms_settled_by_importer": self.found.terms,
             },
         )
@@ -353,11 +345,3 @@ def _instances(truths: Mapping[ViewName, ViewTruth], scan: WholeBodyScan) -> lis
         for number, (_, name, mask, labelled) in enumerate(items, start=1)
     ]
     return result + unseen(tuple(truths), scan, len(result) + 1)
-
-
-def _region_ids(folder: Path) -> set[str]:
-    """Return the patients of BS-80K with images of regions."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir() and path.name.lower() in ("chestrant", "headant", "pelvisant"):
-            return {str(int(each.stem)) for each in path.glob("*.jpg") if each.stem.isdecimal()}
-    return set()

@@ -19,7 +19,7 @@ from SpectBoneMetSegLib.scan.planar import ViewName
 
 from .description import VIEW_WORDS, Files, PublicSet, Role
 
-__all__ = ["Listing", "Place", "check_hashes", "list_files", "note_missing", "packed_in"]
+__all__ = ["Listing", "Place", "check_hashes", "files_in", "list_files", "note_missing", "packed_in"]
 
 Place = tuple[str, ViewName]
 
@@ -72,7 +72,7 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
     listing = into or Listing()
     twice: Counter[str] = Counter()
     any_of_it = not found.files
-    for path in _paths(folder):
+    for path in files_in(folder):
         name = path.relative_to(folder).as_posix()
         listed = re.fullmatch(f"(?:.*/)?{found.label_lists}", name, re.IGNORECASE) if found.label_lists else None
         if listed is not None:
@@ -108,7 +108,8 @@ def _place(found: PublicSet, item: Files, name: str) -> tuple[Place, str] | None
     return (f"{group}-{patient}" if found.grouped else patient, view), group
 
 
-def _paths(folder: Path) -> Iterator[Path]:
+def files_in(folder: Path) -> Iterator[Path]:
+    """Yield the files at any depth below a folder, in the order of their names; hidden ones are skipped."""
     for place, folders, files in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(files):
