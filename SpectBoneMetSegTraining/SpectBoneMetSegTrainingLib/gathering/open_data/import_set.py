@@ -40,7 +40,8 @@ from .description import PublicSet, as_json
 from .earlier import MADE_FROM, check_scans, forget, made_from
 from .folds import SEED, folds_of, patient_names, sides_of
 from .imported import Imported, text_of
-from .listing import Listing, check_hashes, list_files, note_missing
+from .listing import Listing, list_files
+from .manifests import compare_with_lists
 from .pixel_sizes import find_pixel_size
 from .truth import ViewTruth, known_regions, number_bones, read_mask, read_truth
 from .views import SetView, read_view
@@ -125,9 +126,8 @@ def _listed(request: ImportRequest) -> tuple[Listing, CocoBones | None]:
         scans = list_files(base, request.scans)
     elif request.scans is not None:
         raise UserError(f"{found.title} comes with its scans; leave the scans out.", "scans")
-    check_hashes(request.folder)
     listing = list_files(found, request.folder, scans)
-    note_missing(found, request.folder, listing)
+    compare_with_lists(found, request.folder, listing)
     return listing, (None if found.files else read_coco(request.folder))
 
 

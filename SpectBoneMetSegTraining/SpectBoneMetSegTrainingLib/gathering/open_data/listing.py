@@ -1,25 +1,20 @@
-"""Find the files of a public set, and check their SHA-256 against the published ones."""
+"""Find the files of a public set."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
-from SpectBoneMetSegLib.common.files import sha256_of
-from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from .description import VIEW_WORDS, Files, PublicSet, Role
 
-__all__ = ["Listing", "Place", "check_hashes", "files_in", "list_files", "note_missing", "packed_in"]
+__all__ = ["Listing", "Place", "files_in", "list_files", "packed_in", "place_of", "read_text"]
 
 Place = tuple[str, ViewName]
 
@@ -79,7 +74,7 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
             view = VIEW_WORDS[listed["view"].lower()]
             listing.abnormal |= {(patient, view): label for patient, label in _read_labels(path).items()}
         for item in found.files:
-            place = _place(found, item, name)
+            place = place_of(found, item, name)
             if place is None:
                 continue
             any_of_it = True
@@ -99,7 +94,7 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
     return listing
 
 
-def _place(found: PublicSet, item: Files, name: str) -> tuple[Place, str] | None:
+def place_of(found: PublicSet, item: Files, name: str) -> tuple[Place, str] | None:
     """Return the place and the group of a file with one role; None for another file."""
     place = item.match(name)
     if place is None:
@@ -152,74 +147,3 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged or cannot be read; download it again.") from error
-
-
-def check_hashes(folder: Path) -> None:
-    """Compare files with the SHA-256 in a manifest.csv or SHA256SUMS.txt in their folder.
-
-    Raises:
-        UserError: a file differs, or a list of files is damaged.
-    """
-    for names, digest in chain.from_iterable(_stated(folder).values()):
-        path = next((folder / name for name in names if (folder / name).is_file()), None)
-        if path is not None and digest and sha256_of(path) != digest:
-            raise UserError(f"{path} is not the published file (its SHA-256 differs); download it again.")
-
-
-def note_missing(found: PublicSet, folder: Path, listing: Listing) -> None:
-    """Record the label files that a manifest.csv or SHA256SUMS.txt names and that are not there.
-
-    Scans and bones that are missing are only counted; without bones a view has its lesions all the same.
-
-    Raises:
-        UserError: a list of files is damaged.
-    """
-    counted: dict[Role, list[str]] = {}
-    stated = _stated(folder)
-    listing.notes += [f"{name} lists no files: nothing was compared with it." for name in stated if not stated[name]]
-    for names, _ in chain.from_iterable(stated.values()):
-        # The longest path holds the folders that a pattern begins with.
-        for item in found.files:
-            place = _place(found, item, names[-1])
-            if place is None or place[0] in listing.of(item.role):
-                continue
-            if item.role in ("scan", "bones"):
-                counted.setdefault(item.role, []).append(names[-1])
-            else:
-                listing.missing.setdefault(place[0], names[-1])
-    listing.notes += [
-        f"{pluralize(len(names), 'listed file')} of the kind {role} not there; the first is {names[0]}."
-        for role, names in counted.items()
-    ]
-
-
-def _stated(folder: Path) -> dict[str, list[tuple[list[str], str]]]:
-    """{list of files: its (paths, SHA-256 or "")} of the lists in a folder.
-
-    Raises:
-        UserError: a list is damaged.
-    """
-    result = {}
-    for name, read in (("manifest.csv", _of_manifest), ("SHA256SUMS.txt", _of_sums)):
-        if (folder / name).is_file():
-            try:
-                result[name] = list(read(read_text(folder / name)))
-            except csv.Error as error:
-                raise UserError(f"{folder / name} is damaged ({error}); download it again.") from error
-    return result
-
-
-def _of_manifest(text: str) -> Iterator[tuple[list[str], str]]:
-    """(paths, SHA-256 or "") of every row; its paths may begin inside its mask set's folder."""
-    for row in csv.DictReader(io.StringIO(text, newline="")):
-        name, within = (row.get("file") or "").strip("/"), row.get("mask_set") or ""
-        if name:
-            yield [name, f"{within}/{name}"] if within else [name], (row.get("sha256") or "").strip().lower()
-
-
-def _of_sums(text: str) -> Iterator[tuple[list[str], str]]:
-    for line in text.splitlines():
-        digest, _, name = line.strip().partition(" ")
-        name = name.strip().lstrip("*")
-        if len(digest) == 64 and name:
-            yield [name], digest.lower()

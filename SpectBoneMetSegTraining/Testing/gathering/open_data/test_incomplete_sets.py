@@ -8,6 +8,7 @@ import re
 import shutil
 import unicodedata
 
+import numpy as np
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.dataset.files import read_json
@@ -127,6 +128,54 @@ def test_a_listed_mask_that_is_missing_leaves_its_patient_out_by_the_name_of_the
     # Without the bones of a view its lesions are known all the same.
     of_bones = [note for note in result.notes if note.startswith("1 listed file of the kind bones not there")]
     assert len(of_bones) == (listed_in == "manifest.csv")
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """Masks with their manifest some folders below the one that is given."""
+    open_sets.write_hotspots(tmp_path / "outer" / "record" / "unpacked", (1, 10))
+    return tmp_path / "outer"
+
+
+def mask_in(folder, name="patient_00010/study_00001/anterior.png"):
+    return next(folder.rglob("hotspot_masks")) / name
+
+
+def test_a_mask_that_is_not_the_published_file_is_refused_wherever_its_list_lies(deep, bs80k, tmp_path):
+    open_sets.write_png(mask_in(deep), np.zeros((1024, 256), np.uint8))
+    with pytest.raises(UserError, match=r"anterior.png is not the published file"):
+        imported("bs80k-hotspots", deep, tmp_path / "d", scans=bs80k)
+    # The list and the masks lie in different folders.
+    shutil.move(next(deep.rglob("manifest.csv")), deep / "Manifest.csv")
+    with pytest.raises(UserError, match=r"anterior.png is not the published file"):
+        imported("bs80k-hotspots", deep, tmp_path / "d", scans=bs80k)
+
+
+def test_a_listed_mask_that_is_missing_leaves_its_patient_out_wherever_its_list_lies(deep, bs80k, tmp_path):
+    listed_as_normal(bs80k, "POST", 1)
+    listed_as_normal(bs80k, "ANT", 10)
+    mask_in(deep).unlink()
+    result = imported("bs80k-hotspots", deep, tmp_path / "d", scans=bs80k)
+    assert list(result.left_out) == ["10"]
+    assert "is listed as part of the set but is not there" in result.left_out["10"]
+
+
+def test_several_manifests_are_refused_by_their_paths(deep, bs80k, tmp_path):
+    shutil.copy(next(deep.rglob("manifest.csv")), deep)
+    with pytest.raises(UserError, match=r"several manifests, .*manifest.csv and .*unpacked.manifest.csv; give"):
+        imported("bs80k-hotspots", deep, tmp_path / "d", scans=bs80k)
+
+
+def test_every_list_of_sums_is_compared_with_the_files_beside_it(deep, bs80k, tmp_path):
+    next(deep.rglob("manifest.csv")).unlink()
+    for path in (mask_in(deep), mask_in(deep, "patient_00001/study_00001/anterior.png")):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        (path.parent / "SHA256SUMS.txt").write_text(f"{digest}  {path.name}\n")
+    listed_as_normal(bs80k, "POST", 1)
+    imported("bs80k-hotspots", deep, tmp_path / "d", scans=bs80k)
+    open_sets.write_png(mask_in(deep), np.zeros((1024, 256), np.uint8))
+    with pytest.raises(UserError, match=r"00010/study_00001/anterior.png is not the published file"):
+        imported("bs80k-hotspots", deep, tmp_path / "d", scans=bs80k)
 
 
 def test_a_view_without_a_mask_is_not_labelled_where_masks_are_not_said_to_be_missing_for_normal_views(tmp_path):
