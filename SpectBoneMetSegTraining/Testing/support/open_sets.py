@@ -114,8 +114,9 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def write_hotspots(folder: Path, patients: tuple[int, ...]) -> Path:
-    """Masks, a manifest and sums as in Zenodo 23190333; no posterior hot spots of the first patient."""
+def write_hotspots(folder: Path, patients: tuple[int, ...], splits: tuple[str, ...] = ()) -> Path:
+    """Masks and a manifest as in Zenodo 23190333; no posterior hot spots of the first patient."""
+    split_of = {f"patient_{patient:05d}": split for patient, split in zip(patients, splits, strict=False)}
     rows = []
     for patient in patients:
         place = f"patient_{patient:05d}/study_00001"
@@ -129,7 +130,7 @@ def write_hotspots(folder: Path, patients: tuple[int, ...]) -> Path:
     for path in sorted(folder.rglob("*.png")):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         kind, *rest = path.relative_to(folder).parts
-        rows.append({"mask_set": kind, "file": "/".join(rest), "sha256": digest, "split": "train"})
+        rows.append({"mask_set": kind, "file": "/".join(rest), "sha256": digest, "split": split_of.get(rest[0], "")})
     with (folder / "manifest.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()

@@ -111,6 +111,7 @@ _ALL = (
         **_OF_BS80K,
         lesions={1: "benign", 2: "lesion"},
         empty_without_mask=True,
+        listed_split=True,
         bones=_BOTH_BONES,
         expected={"bones": 6494},
         faults=(

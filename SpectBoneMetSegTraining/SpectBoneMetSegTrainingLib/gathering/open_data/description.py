@@ -81,6 +81,7 @@ class PublicSet:
         bones: {view: {value of a bone mask: region}}.
         boxes: {name of a box in lower case: one of LESION_WORDS}.
         empty_without_mask: whether a view without a mask of lesions has none; otherwise such a view is not labelled.
+        listed_split: whether the column "split" of manifest.csv states the split of published results.
         label_lists: regular expression, as a pattern of `Files`, of text files with the group "view" and a line per
             picture: its name, and 1 if it is abnormal, else 0; "" where there are none.
         diseased: {word of a group's name, lower case: whether such patients have lesions} where patients are sorted and
@@ -112,6 +113,7 @@ class PublicSet:
     bones: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     boxes: Mapping[str, str] = field(default_factory=dict)
     empty_without_mask: bool = False
+    listed_split: bool = False
     label_lists: str = ""
     diseased: Mapping[str, bool] = field(default_factory=dict)
     grouped: bool = False

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
+from SpectBoneMetSegLib.common.plural import pluralize
 
 from ...dataset.folds import FOLDS, split_by_patient
 from .description import PublicSet
-from .listing import files_in
+from .listing import Listing, files_in
 
 __all__ = ["SEED", "Sides", "folds_of", "patient_names", "published_bs80k", "sides_of"]
 
@@ -22,34 +23,56 @@ WITH_REGIONS = 2925
 #: Folders of these pictures, a whole one of which names the patients.
 REGION_FOLDER = re.compile("(?:(?:ankle|chest|elbow|knee|sho)[LR]|head|pelvis|vertbra)(?:ANT|POST)", re.IGNORECASE)
 REGION_PICTURE = re.compile(r"(\d+)\.jpg", re.IGNORECASE)
+#: Splits in manifest.csv; patients of the set that its authors did not use are in our training set.
+SPLIT_WORDS = {"train": "train", "validation": "validation", "val": "validation", "test": "test", "unused": "train"}
 OWN_FOLDS = f"folds of our own, seed {SEED}, not the published split"
 
 
-def sides_of(found: PublicSet, patients: Collection[str], folder: Path) -> tuple[Sides, str]:
-    """Return {patient: "train", "validation" or "test"}, and a sentence on where that is from; "" of other sets.
+def sides_of(found: PublicSet, listing: Listing, folder: Path) -> tuple[Sides, str]:
+    """Return {patient: "train", "validation" or "test"}, and where that is from in words; "" of sets without a split.
 
-    Where the published split of BS-80K cannot be formed, all patients are in the training set.
+    The published split of BS-80K is the one that the set's manifest states, or else formed from the pictures of
+    regions. Without either, all patients are in the training set.
 
     Args:
         found: description of the set.
-        patients: names of all patients of the set.
+        listing: its files.
         folder: where the scans lie.
     """
+    patients = listing.patients()
     if (found.people or found.name) != "bs80k":
         return dict.fromkeys(patients, "train"), ""
+    formed, about = _formed(patients, folder)
+    stated = {patient: SPLIT_WORDS.get("".join(words)) for patient, words in listing.sides.items()}
+    unclear = [patient for patient, side in stated.items() if side is None]
+    if unclear:
+        words = " and ".join(sorted(listing.sides[unclear[0]]))
+        about = f"manifest.csv puts patient {unclear[0]} into the split {words!r}, so its splits were not used. {about}"
+    elif stated:
+        formed = {patient: stated.get(patient) or formed[patient] for patient in patients}
+        others = sum(patient not in stated for patient in patients)
+        rest = f" It does not name {pluralize(others, 'patient')} of the scans. {about}" if others else ""
+        about = f"The published split, as manifest.csv states it.{rest}"
+    return together(formed, found), about
+
+
+def _formed(patients: Collection[str], folder: Path) -> tuple[Sides, str]:
+    """Return the published split as formed from the pictures of regions, or all patients as "train", and a sentence."""
     regions = _region_patients(folder)
     whole = {frozenset(ids) for ids in regions.values() if len(ids) == WITH_REGIONS}
-    if not regions:
-        return dict.fromkeys(patients, "train"), f"BS-80K's folders of regions are not there: {OWN_FOLDS}."
-    if not whole:
-        most = max(regions, key=lambda path: len(regions[path]))
-        why = f"None of BS-80K's folders of regions has the published {WITH_REGIONS} pictures ({most} has "
-        return dict.fromkeys(patients, "train"), f"{why}{len(regions[most])}): {OWN_FOLDS}."
-    if len(whole) > 1:
+    if len(whole) == 1:
+        about = f"The published split, formed from the {WITH_REGIONS} pictures of a region."
+        return published_bs80k(patients, whole.pop()), about
+    why = "BS-80K's folders of regions are not there"
+    if whole:
         why = "BS-80K's folders of regions show different patients"
-        return dict.fromkeys(patients, "train"), f"{why}: {OWN_FOLDS}."
-    sides = together(published_bs80k(patients, whole.pop()), found)
-    return sides, f"The published split, formed from the {WITH_REGIONS} pictures of a region."
+    elif regions:
+        most = max(regions, key=lambda path: len(regions[path]))
+        why = (
+            f"None of BS-80K's folders of regions has the published {WITH_REGIONS} pictures ({most} has "
+            f"{len(regions[most])})"
+        )
+    return dict.fromkeys(patients, "train"), f"{why}: {OWN_FOLDS}."
 
 
 def _region_patients(folder: Path) -> dict[Path, set[str]]:

@@ -142,7 +142,7 @@ class _Import:
         self.notes = list(notes)
         self.left_out: dict[str, str] = {}
         self.names = patient_names(self.found, listing.patients())
-        self.sides, self.split_source = sides_of(self.found, listing.patients(), request.scans or request.folder)
+        self.sides, self.split_source = sides_of(self.found, listing, request.scans or request.folder)
         self.notes += [self.split_source] if self.split_source else []
         size = find_pixel_size(self.found, listing, request.pixel_size_mm)
         self.pixel, self.pixel_source = size.edge, size.source

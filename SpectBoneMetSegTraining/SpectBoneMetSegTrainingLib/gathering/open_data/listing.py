@@ -28,6 +28,7 @@ class Listing:
         groups: {(patient, view): group}.
         missing: {(patient, view): label file that the set's manifest names and that is not there}.
         abnormal: {(patient, view): whether the set's list of labels calls it abnormal}.
+        sides: {patient: splits that the set's manifest states, as it spells them}.
         notes: remarks about irregular files.
     """
 
@@ -35,6 +36,7 @@ class Listing:
     groups: dict[Place, str] = field(default_factory=dict)
     missing: dict[Place, str] = field(default_factory=dict)
     abnormal: dict[Place, bool] = field(default_factory=dict)
+    sides: dict[str, set[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def of(self, role: Role) -> Mapping[Place, Path]:

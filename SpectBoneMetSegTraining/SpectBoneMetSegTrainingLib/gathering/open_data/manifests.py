@@ -30,14 +30,16 @@ class Entry:
     Attributes:
         names: its possible paths below the list's folder; the last one holds all folders that a pattern begins with.
         digest: SHA-256, "" where not stated.
+        split: training, validation or test set that the list puts it into, "" where not stated.
     """
 
     names: tuple[str, ...]
     digest: str
+    split: str = ""
 
 
 def compare_with_lists(found: PublicSet, folder: Path, listing: Listing) -> None:
-    """Check the SHA-256 of listed files, and record in the listing which listed ones are not there.
+    """Check the SHA-256 of listed files, and record in the listing which are not there, and the stated split.
 
     Label files that are missing are recorded one by one. Scans and bones that are missing are only counted; without
     bones a view has its lesions all the same.
@@ -58,6 +60,8 @@ def compare_with_lists(found: PublicSet, folder: Path, listing: Listing) -> None
             roles = _roles(found, entry)
             _check_digest(entry, path.parent, [listing.of(role).get(place) for role, place in roles])
             for role, place in roles:
+                if entry.split and found.listed_split:
+                    listing.sides.setdefault(place[0], set()).add(entry.split)
                 if place in listing.of(role):
                     continue
                 if role in ("scan", "bones"):
@@ -120,7 +124,8 @@ def _of_manifest(text: str) -> Iterator[Entry]:
         name, within = (row.get("file") or "").strip("/"), row.get("mask_set") or ""
         if name:
             names = (name, f"{within}/{name}") if within else (name,)
-            yield Entry(names, (row.get("sha256") or "").strip().lower())
+            digest, split = ((row.get(column) or "").strip().lower() for column in ("sha256", "split"))
+            yield Entry(names, digest, split)
 
 
 def _of_sums(text: str) -> Iterator[Entry]:

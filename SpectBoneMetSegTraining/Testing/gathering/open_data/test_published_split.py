@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from SpectBoneMetSegTrainingLib.dataset.files import read_json
 from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import find_set
 from SpectBoneMetSegTrainingLib.gathering.open_data.folds import sides_of
 from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import ImportRequest, import_set
+from SpectBoneMetSegTrainingLib.gathering.open_data.listing import Listing
 from support import open_sets
 
 IDS = tuple(range(1, 2926))
@@ -21,6 +24,7 @@ np.random.default_rng(42).shuffle(SHUFFLED)
 TRAIN, VALIDATION, TEST = (int(SHUFFLED[index]) for index in (0, 2340, 2632))
 BS80K = find_set("bs80k")
 PATIENTS = [str(number) for number in range(1, 3248)]
+WHOLE = Listing({"scan": {(patient, "anterior"): Path(f"{patient}.jpg") for patient in PATIENTS}})
 
 
 def imported(name, folder, data, **options):
@@ -68,7 +72,7 @@ def test_a_set_of_other_patients_does_not_speak_of_the_published_split(tmp_path)
 def test_the_published_split_has_the_published_sizes(tmp_path):
     open_sets.write_regions(tmp_path, IDS)
     # Twins would move each other.
-    sides = sides_of(replace(BS80K, twins=()), PATIENTS, tmp_path)[0]
+    sides = sides_of(replace(BS80K, twins=()), WHOLE, tmp_path)[0]
     assert Counter(sides[str(number)] for number in IDS) == {"train": 2340, "validation": 292, "test": 293}
     assert {sides[patient] for patient in PATIENTS[2925:]} == {"train"}
 
@@ -77,7 +81,7 @@ def test_the_published_split_has_the_published_sizes(tmp_path):
 def test_another_whole_folder_serves_where_one_is_not_whole(other, tmp_path):
     open_sets.write_regions(tmp_path, IDS[10:])
     open_sets.write_regions(tmp_path, IDS, other)
-    sides, about = sides_of(BS80K, PATIENTS, tmp_path)
+    sides, about = sides_of(BS80K, WHOLE, tmp_path)
     assert (sides[str(VALIDATION)], sides[str(TEST)]) == ("validation", "test")
     assert about.startswith("The published split")
 
@@ -94,7 +98,42 @@ def test_another_whole_folder_serves_where_one_is_not_whole(other, tmp_path):
 def test_pictures_of_other_patients_than_the_published_ones_give_no_published_split(folders, why, tmp_path):
     for name, ids in folders.items():
         open_sets.write_regions(tmp_path, ids, name)
-    sides, about = sides_of(BS80K, PATIENTS, tmp_path)
+    sides, about = sides_of(BS80K, WHOLE, tmp_path)
     assert set(sides.values()) == {"train"}
     assert why in about
     assert "folds of our own, seed 42, not the published split." in about
+
+
+def test_the_split_that_the_manifest_states_goes_before_one_formed_from_pictures(bs80k, tmp_path):
+    open_sets.write_regions(bs80k, IDS)
+    masks = open_sets.write_hotspots(tmp_path / "masks", (TRAIN, VALIDATION, TEST), ("test", "unused", "validation"))
+    for path in bs80k.rglob("wholeBody*.txt"):
+        path.unlink()
+    result = imported("bs80k-hotspots", masks, tmp_path / "d", scans=bs80k)
+    assert sides_in(tmp_path / "d") == {str(TRAIN): "test", str(VALIDATION): "train", str(TEST): "validation"}
+    assert "The published split, as manifest.csv states it." in result.notes
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected", "about"),
+    [
+        ({"2": {"test"}, "3": {"val"}}, ["train", "test", "validation"], r"^The published split, as manifest.csv states"
+         r" it. It does not name 1 patient of the scans. BS-80K's .*: folds of our own"),
+        ({"2": {"test", "train"}}, ["train"] * 3, r"puts patient 2 into the split 'test and train', so its splits were "
+         r"not used. BS-80K's .*: folds of our own"),
+        ({"2": {"test"}, "3": {"odd"}}, ["train"] * 3, "puts patient 3 into the split 'odd', so"),
+    ],
+)  # fmt: skip
+def test_a_manifest_that_is_not_whole_or_unclear_is_not_taken_for_the_published_split(sides, expected, about, tmp_path):
+    listing = Listing({"scan": {(patient, "anterior"): Path("a.jpg") for patient in "123"}}, sides=sides)
+    found, told = sides_of(find_set("bs80k-hotspots"), listing, tmp_path)
+    assert [found[patient] for patient in "123"] == expected
+    assert re.search(about, told)
+
+
+def test_patients_that_the_manifest_does_not_name_are_where_the_pictures_of_regions_put_them(tmp_path):
+    open_sets.write_regions(tmp_path, IDS)
+    whole = replace(WHOLE, sides={str(TRAIN): {"test"}})
+    sides, about = sides_of(find_set("bs80k-hotspots"), whole, tmp_path)
+    assert [sides[str(number)] for number in (TRAIN, VALIDATION, TEST)] == ["test", "validation", "test"]
+    assert "does not name 3246 patients of the scans. The published split, formed from" in about
