@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.plural import pluralize
 
 from ...dataset.folds import FOLDS, split_by_patient
 from .description import PublicSet
 from .listing import Listing, files_in
 
-__all__ = ["SEED", "Sides", "folds_of", "patient_names", "published_bs80k", "sides_of"]
+__all__ = ["SEED", "Sides", "case_names", "folds_of", "patient_names", "published_bs80k", "sides_of"]
 
 #: Random seed; fixed, so that every import has the same folds.
 SEED = 42
@@ -93,6 +94,25 @@ def patient_names(found: PublicSet, patients: Collection[str]) -> dict[str, str]
     for patient in patients:
         own = first.get(patient, patient)
         names[patient] = f"{people}-{int(own):05d}" if own.isdecimal() else f"{people}-{own}"
+    return names
+
+
+def case_names(found: PublicSet, patients: Collection[str]) -> dict[str, str]:
+    """Return {patient: name of the case}.
+
+    Raises:
+        UserError: two patients would have one name, also on a system that takes upper and lower case for the same.
+    """
+    names: dict[str, str] = {}
+    owner: dict[str, str] = {}
+    for patient in patients:
+        names[patient] = f"{found.name}_{patient}".replace(" ", "-").replace("/", "-")
+        other = owner.setdefault(names[patient].casefold(), patient)
+        if other != patient:
+            raise UserError(
+                f"Patients {other!r} and {patient!r} of {found.title} would have one name, {names[patient]}; rename "
+                "the files or folders of one of them, then import again."
+            )
     return names
 
 

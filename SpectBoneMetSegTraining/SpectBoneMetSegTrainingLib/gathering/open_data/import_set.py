@@ -38,7 +38,7 @@ from .coco import CocoBones, read_coco
 from .completeness import check_whole
 from .description import PublicSet, as_json
 from .earlier import MADE_FROM, check_scans, forget, made_from
-from .folds import SEED, folds_of, patient_names, sides_of
+from .folds import SEED, case_names, folds_of, patient_names, sides_of
 from .imported import Imported, text_of
 from .listing import Listing, list_files
 from .manifests import compare_with_lists
@@ -142,6 +142,7 @@ class _Import:
         self.notes = list(notes)
         self.left_out: dict[str, str] = {}
         self.names = patient_names(self.found, listing.patients())
+        self.cases = case_names(self.found, listing.patients())
         self.sides, self.split_source = sides_of(self.found, listing, request.scans or request.folder)
         self.notes += [self.split_source] if self.split_source else []
         size = find_pixel_size(self.found, listing, request.pixel_size_mm)
@@ -150,7 +151,7 @@ class _Import:
             self.notes.append(f"Pixel size {size.edge} mm: {size.source}.")
 
     def run(self, progress: Progress | None) -> Imported:
-        cases = self._case_names()
+        cases = self.cases
         earlier = {record["case"]: record.get(MADE_FROM) for record in records_of(self.data)}
         check_scans(self.data, self.request.scans or self.request.folder, set(earlier) - set(cases.values()))
         for number, (patient, case) in enumerate(cases.items(), start=1):
@@ -169,13 +170,6 @@ class _Import:
             if progress:
                 progress(number, len(cases))
         return self._finish()
-
-    def _case_names(self) -> dict[str, str]:
-        """Return {patient: name of the case}."""
-        return {
-            patient: f"{self.found.name}_{patient}".replace(" ", "-").replace("/", "-")
-            for patient in self.listing.patients()
-        }
 
     def _made_from(self, patient: str) -> str:
         more = {

@@ -62,7 +62,8 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
         into: files of the base set, to which the files are added.
 
     Raises:
-        UserError: the folder is missing or holds nothing of the set, or a list of labels is damaged.
+        UserError: the folder is missing or holds nothing of the set, a list of labels is damaged, or two patients have
+            one name.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the one that {found.title} was unpacked into.")
@@ -82,6 +83,7 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
             any_of_it = True
             key, group = place
             if key in listing.of(item.role):
+                _check_group(found, key, group, listing)
                 twice[item.role] += 1
             else:
                 listing.files.setdefault(item.role, {})[key] = path
@@ -94,6 +96,20 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
         f"{count} files of the kind {role} are in it twice; the first was used." for role, count in twice.items()
     ]
     return listing
+
+
+def _check_group(found: PublicSet, key: Place, group: str, listing: Listing) -> None:
+    """Refuse patients of two groups with one name: group "a-1" and patient 2, group "a" and patient 1-2.
+
+    Raises:
+        UserError: there are such patients.
+    """
+    other = listing.groups.get(key, group)
+    if found.grouped and other != group:
+        raise UserError(
+            f"Patients of the groups {other!r} and {group!r} of {found.title} would have one name, {key[0]}; rename "
+            "the files or folders of one of them, then import again."
+        )
 
 
 def place_of(found: PublicSet, item: Files, name: str) -> tuple[Place, str] | None:
