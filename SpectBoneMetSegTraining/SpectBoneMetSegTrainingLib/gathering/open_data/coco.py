@@ -70,6 +70,11 @@ class CocoBones:
             if place is not None:
                 self._found.setdefault(place, []).append((region, each["segmentation"]))
 
+    @property
+    def places(self) -> list[tuple[str, ViewName]]:
+        """(patient, view) of all views with an outline."""
+        return list(self._found)
+
     def of(self, patient: str) -> dict[str, list[tuple[str, Any]]]:
         """Return {view: [(region, segmentation)]} of a patient, JSON values."""
         return {view: self._found[patient, view] for view in VIEW_NAMES if (patient, view) in self._found}

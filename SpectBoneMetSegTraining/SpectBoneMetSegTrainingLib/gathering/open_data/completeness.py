@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
@@ -11,11 +11,11 @@ from SpectBoneMetSegLib.scan.planar import VIEW_NAMES
 
 from .catalogue import find_set
 from .description import PublicSet, Role
-from .listing import Listing, packed_in
+from .listing import Listing, Place, packed_in
 
-__all__ = ["check_whole"]
+__all__ = ["NAMED", "check_whole", "without_scan"]
 
-#: Most patients that a note names.
+#: Most patients that a note names, and most notes of one kind.
 NAMED = 5
 
 
@@ -137,3 +137,21 @@ def _unlabelled(found: PublicSet, listing: Listing) -> Iterator[str]:
     ]
     if found.lesions and views:
         yield f"{pluralize(len(views), 'view')} without a mask of lesions, taken as not labelled."
+
+
+def without_scan(listing: Listing, outlined: Iterable[Place]) -> Iterator[str]:
+    """Yield a note for every kind of labels of views whose scan is not there.
+
+    Args:
+        listing: files of a set.
+        outlined: views with outlines in a common file.
+    """
+    scans = listing.of("scan")
+    for role, places in listing.files.items():
+        lone = sorted(str(path) for place, path in places.items() if place not in scans)
+        if lone:
+            yield f"{pluralize(len(lone), 'file')} of the kind {role} without a scan, not used; the first is {lone[0]}."
+    views = sorted(place for place in outlined if place not in scans)
+    if views:
+        patient, view = views[0]
+        yield f"Outlines of {pluralize(len(views), 'view')} without a scan, not used; the first is {patient}, {view}."

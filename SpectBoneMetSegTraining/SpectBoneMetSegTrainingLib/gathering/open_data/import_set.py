@@ -10,7 +10,7 @@ counts and the source of the pixel size are recorded in dataset.json and in ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from ..case_writing import find_crop, write_scan
 from ..claim import removed_without_cases
 from .catalogue import find_set
 from .coco import CocoBones, read_coco
-from .completeness import check_whole
+from .completeness import NAMED, check_whole, without_scan
 from .description import PublicSet, as_json
 from .earlier import MADE_FROM, check_scans, forget, made_from
 from .folds import SEED, case_names, folds_of, patient_names, sides_of
@@ -50,8 +50,8 @@ __all__ = ["ImportRequest", "import_set"]
 
 RECORD, REPORT = "imported.json", "import.txt"
 VERSION = 1
-#: Entry of a case: whether the views' content contradicts their sides.
-SIDES_IN_DOUBT = "sides_in_doubt"
+#: Entries of a case: whether the views' content contradicts their sides, and why a file of it may be damaged.
+SIDES_IN_DOUBT, FILES_IN_DOUBT = "sides_in_doubt", "files_in_doubt"
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ def import_set(request: ImportRequest, data: Path, progress: Progress | None = N
     listing, bones = _listed(request)
     marks = request.scans if found.boxes and request.scans else request.folder
     notes = [*listing.notes, *check_whole(found, listing, marks, {"coco images": bones.images} if bones else {})]
+    notes += without_scan(listing, bones.places if bones else ())
     if bones and bones.unknown:
         notes.append(f"Categories that are no region of ours: {', '.join(sorted(bones.unknown))}.")
     asked = {
@@ -213,6 +214,7 @@ class _Import:
             "greys": {name: view.about for name, view in views.items()},
             "pixel_size": self.pixel_source,
             SIDES_IN_DOUBT: bool(side_warnings(scan)),
+            FILES_IN_DOUBT: [doubt for view in views.values() for doubt in view.doubts],
         }
         if diseased is not None:
             about["diseased"] = diseased
@@ -297,15 +299,7 @@ class _Import:
                 "terms_settled_by_importer": self.found.terms,
             },
         )
-        ran = sum(view.get("pixels_ran_over", 0) > 0 for record in records for view in record["greys"].values())
-        if ran:
-            self.notes.append(f"Views with hot spots that overflowed their 8 bits: {ran}.")
-        # Cases of an import begun with an older version have no such entry.
-        doubts = sum(record.get(SIDES_IN_DOUBT, False) for record in records)
-        if doubts:
-            self.notes.append(
-                f"Scans whose views may be mirrored or swapped: {doubts}; their cases name them under notes."
-            )
+        self.notes += _remarks(records)
         kinds = ("train", "test", "unlabelled")
         cases = {kind: sum(record["split"] == kind for record in records) for kind in kinds}
         unlabelled = self._why_unlabelled() if cases["train"] + cases["test"] == 0 else ""
@@ -339,3 +333,18 @@ def _instances(truths: Mapping[ViewName, ViewTruth], scan: WholeBodyScan) -> lis
         for number, (_, name, mask, labelled) in enumerate(items, start=1)
     ]
     return result + unseen(tuple(truths), scan, len(result) + 1)
+
+
+def _remarks(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield sentences on what the cases have in common, also those of earlier calls."""
+    ran = sum(view.get("pixels_ran_over", 0) > 0 for record in records for view in record["greys"].values())
+    if ran:
+        yield f"Views with hot spots that overflowed their 8 bits: {ran}."
+    sides = sum(record[SIDES_IN_DOUBT] for record in records)
+    if sides:
+        yield f"Scans whose views may be mirrored or swapped: {sides}; their cases name them under notes."
+    files = [doubt for record in records for doubt in record[FILES_IN_DOUBT]]
+    yield from files[:NAMED]
+    if len(files) > NAMED:
+        more = pluralize(len(files) - NAMED, "more sentence")
+        yield f"{more} of this kind: see {FILES_IN_DOUBT} in the cases."

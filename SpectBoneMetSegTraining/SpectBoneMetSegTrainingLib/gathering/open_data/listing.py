@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.common.plural import pluralize
 from SpectBoneMetSegLib.scan.planar import ViewName
 
 from .description import VIEW_WORDS, Files, PublicSet, Role
@@ -69,6 +70,7 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
         raise UserError(f"{folder} is no folder; give the one that {found.title} was unpacked into.")
     listing = into or Listing()
     twice: Counter[str] = Counter()
+    unread: list[Path] = []
     any_of_it = not found.files
     for path in files_in(folder):
         name = path.relative_to(folder).as_posix()
@@ -90,12 +92,25 @@ def list_files(found: PublicSet, folder: Path, into: Listing | None = None) -> L
                 if group:
                     listing.groups[key] = group
             break
+        else:
+            unread.append(path)
     if not any_of_it:
         raise UserError(_nothing(found, folder))
     listing.notes += [
         f"{count} files of the kind {role} are in it twice; the first was used." for role, count in twice.items()
     ]
+    listing.notes += _strays(listing, unread)
     return listing
+
+
+def _strays(listing: Listing, unread: list[Path]) -> Iterator[str]:
+    """Note files beside those of the set, with their suffix, that are named in another way, such as "972(1).jpg"."""
+    used = {path for places in listing.files.values() for path in places.values()}
+    kinds = {(path.parent, path.suffix.lower()) for path in used}
+    strays = [path for path in unread if path not in used and (path.parent, path.suffix.lower()) in kinds]
+    if strays:
+        count = pluralize(len(strays), "file")
+        yield f"{count} named otherwise than those beside, and not used; the first is {strays[0]}."
 
 
 def _check_group(found: PublicSet, key: Place, group: str, listing: Listing) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import DamagedFileError, UserError
+from SpectBoneMetSegLib.common.native_output import native_output
 from SpectBoneMetSegLib.loading.grey_values import counts_dark_to_bright
 from SpectBoneMetSegLib.loading.images import read_image
 from SpectBoneMetSegLib.scan.eight_bit import fill_overflow, find_gain
@@ -19,6 +21,15 @@ from SpectBoneMetSegLib.scan.planar import ViewName
 from .description import PublicSet
 
 __all__ = ["SetView", "as_acquired", "downloaded", "read_view"]
+
+#: Of the reader's warnings those that hold for every picture of such a set; its description states its grey values.
+KNOWN = ("has 8-bit grey values", "was compressed with loss")
+#: Headers of pixels in a file of their own, and the line that names it.
+PIXEL_FILES = {
+    ".mhd": re.compile(r"^ElementDataFile\s*=\s*(.+?)\s*$", re.MULTILINE),
+    ".nhdr": re.compile(r"^data ?file:\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE),
+}
+HEADER_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -29,11 +40,13 @@ class SetView:
         counts: (rows, columns) float32 whole numbers, as acquired.
         spacing: (row, column) mm, None where not stated.
         about: JSON values: gain and its source, overflowed or clipped pixels, inversion.
+        doubts: sentences on why its file may be damaged or not what it seems.
     """
 
     counts: NDArray[np.float32]
     spacing: tuple[float, float] | None
     about: dict[str, Any]
+    doubts: tuple[str, ...] = ()
 
 
 def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool = True) -> SetView:
@@ -74,7 +87,10 @@ def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool =
         stretched = grey.max() > 255
         grey = np.rint((grey + 0.5) / gain.value) if stretched else np.rint(grey / gain.value)
     grey = as_acquired(grey.clip(0, 65535), found, view)
-    return SetView(np.ascontiguousarray(grey, np.float32), frame.spacing, about)
+    # Both views of a patient may have one name.
+    named = [warning.replace(path.name, f"{path.parent.name}/{path.name}", 1) for warning in file.warnings]
+    doubts = tuple(warning for warning in named if not any(known in warning for known in KNOWN))
+    return SetView(np.ascontiguousarray(grey, np.float32), frame.spacing, about, doubts)
 
 
 @contextmanager
@@ -82,12 +98,30 @@ def downloaded(path: Path) -> Iterator[None]:
     """Name the remedy for a damaged file of a public set, which nobody here can export again.
 
     Raises:
-        UserError: the file is empty, cut short or damaged, or cannot be read.
+        UserError: the file is empty, cut short or damaged, cannot be read, or the file of its pixels is missing.
     """
     try:
-        yield
+        pixels = _file_of_pixels(path)
+        if pixels is not None and not pixels.exists():
+            raise UserError(f"{pixels} is missing, which holds the pixels of {path.name}; download it again.")
+        # The library prints of a MetaImage that is cut short, besides raising an error.
+        with native_output(wanted=path.suffix.lower() in (".mhd", ".mha")):
+            yield
     except (DamagedFileError, OSError) as error:
         raise UserError(f"{path} is cut short or damaged; download it again.") from error
+
+
+def _file_of_pixels(path: Path) -> Path | None:
+    """Return the one file that a header names for its pixels; None of another file or of several."""
+    line = PIXEL_FILES.get(path.suffix.lower())
+    if line is None:
+        return None
+    with path.open("rb") as stream:
+        stated = line.search(stream.read(HEADER_BYTES).decode("utf-8", "replace"))
+    # "LOCAL" is the header's own file; a list and a pattern with "%" name several.
+    if stated is None or stated[1].upper().startswith(("LOCAL", "LIST")) or "%" in stated[1]:
+        return None
+    return path.parent / stated[1]
 
 
 def as_acquired(image: NDArray[Any], found: PublicSet, view: ViewName) -> NDArray[Any]:
