@@ -70,7 +70,7 @@ def _formed(patients: Collection[str], folder: Path) -> tuple[Sides, str]:
     elif regions:
         most = max(regions, key=lambda path: len(regions[path]))
         why = (
-            f"None of BS-80K's folders of regions has the published {WITH_REGIONS} pictures ({most} has "
+            f"None of BS-80K's folders of regions has the published {WITH_REGIONS} pictures ({most.name} has "
             f"{len(regions[most])})"
         )
     return dict.fromkeys(patients, "train"), f"{why}: {OWN_FOLDS}."
