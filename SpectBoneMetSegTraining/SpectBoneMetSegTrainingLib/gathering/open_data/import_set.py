@@ -340,6 +340,9 @@ def _remarks(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     ran = sum(view.get("pixels_ran_over", 0) > 0 for record in records for view in record["greys"].values())
     if ran:
         yield f"Views with hot spots that overflowed their 8 bits: {ran}."
+    kept = sum(view.get("grey_values_kept", False) for record in records for view in record["greys"].values())
+    if kept:
+        yield f"Views whose grey values were kept, because neither gaps nor noise show how many make a count: {kept}."
     sides = sum(record[SIDES_IN_DOUBT] for record in records)
     if sides:
         yield f"Scans whose views may be mirrored or swapped: {sides}; their cases name them under notes."

@@ -86,6 +86,8 @@ def read_view(path: Path, found: PublicSet, view: ViewName, *, as_counts: bool =
         about |= {"grey_values_a_count": gain.value, "told_by": gain.source}
         stretched = grey.max() > 255
         grey = np.rint((grey + 0.5) / gain.value) if stretched else np.rint(grey / gain.value)
+    elif as_counts and not found.counts:
+        about["grey_values_kept"] = True
     grey = as_acquired(grey.clip(0, 65535), found, view)
     # Both views of a patient may have one name.
     named = [warning.replace(path.name, f"{path.parent.name}/{path.name}", 1) for warning in file.warnings]

@@ -11,8 +11,9 @@ import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.scan.boxes import paste
 from SpectBoneMetSegTrainingLib.dataset import cases
-from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, stored_region
+from SpectBoneMetSegTrainingLib.dataset.cases import LESION, cases_of, load_case, records_of, stored_region
 from SpectBoneMetSegTrainingLib.dataset.files import read_image, read_json, write_image
+from SpectBoneMetSegTrainingLib.gathering.open_data import views
 from SpectBoneMetSegTrainingLib.gathering.open_data.catalogue import SETS, find_set
 from SpectBoneMetSegTrainingLib.gathering.open_data.description import read_description
 from SpectBoneMetSegTrainingLib.gathering.open_data.import_set import ImportRequest, import_set
@@ -56,6 +57,18 @@ def test_grey_values_become_counts_again_and_both_views_lie_on_each_other(boxed)
         below = frame < 100
         assert np.abs(image(data, case, channel) - frame)[below].max() <= 2
     assert stored_region(data, [case]) == "whole-body"
+
+
+def test_views_whose_gain_is_unknown_keep_their_grey_values_and_are_counted(bs80k, tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "find_gain", lambda grey: None)
+    data = tmp_path / "d"
+    kept = [note for note in imported("bs80k", bs80k, data).notes if "grey values were kept" in note]
+    count = sum(len(record["greys"]) for record in records_of(data))
+    assert kept == [
+        f"Views whose grey values were kept, because neither gaps nor noise show how many make a count: {count}."
+    ]
+    monkeypatch.undo()
+    assert "grey values were kept" not in " ".join(imported("bs80k", bs80k, tmp_path / "other").notes)
 
 
 def test_an_abnormal_box_is_a_lesion_on_its_own_side_and_a_normal_one_is_none(boxed):
