@@ -150,7 +150,13 @@ def print_metrics(title: str, figures: dict[str, Any]) -> None:
             print(f"{words:34}{'-':>8}")
         elif name in report:
             low, high = report[name + "_low"], report[name + "_high"]
-            interval = "no interval: too few patients" if low is None else f"95 % {low:.3f} to {high:.3f}"
+            # 0 at a rate of false alarms: in some or all samples no threshold has so few.
+            unreached = name.startswith("froc_") and low == 0 < report["lesion_recall"]
+            if unreached and not report[name]:
+                print(f"{words:34}{'-':>8}   more false alarms at every threshold")
+                continue
+            lower = "-" if unreached else f"{low or 0:.3f}"
+            interval = "no interval: too few patients" if low is None else f"95 % {lower} to {high:.3f}"
             print(f"{words:34}{report[name]:8.3f}   {interval}")
     for what, words in (("areas", "confidence of areas"), ("scans", "probability of scans")):
         known = figures.get("confidence", {}).get(what)

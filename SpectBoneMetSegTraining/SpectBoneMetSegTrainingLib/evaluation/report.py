@@ -113,7 +113,8 @@ def compare_models(
 ) -> dict[str, float | int]:
     """Compute the paired difference of every figure, second minus first model, with 95 % intervals over patients.
 
-    Both models use the same bootstrap samples, so that the difficulty of the patients cancels.
+    Both models use the same bootstrap samples, so that the difficulty of the patients cancels. As in `full_report`, a
+    figure to which fewer than two patients contribute has no interval (NaN).
 
     Args:
         first: scores of the first model.
@@ -127,12 +128,15 @@ def compare_models(
     if sorted((s.case, s.patient) for s in first) != sorted((s.case, s.patient) for s in second):
         raise ValueError("only models scored on the same cases of the same patients can be compared")
     # The same seed and number of patients give the same bootstrap samples.
-    (one, one_resampled, _), (two, two_resampled, _) = (
+    (one, one_resampled, one_alone), (two, two_resampled, two_alone) = (
         tuple(map(figures, _pooled_and_resampled(cases, samples, seed))) for cases in (first, second)
     )
     result: dict[str, float | int] = {"patients": len({scores.patient for scores in first}), "cases": len(first)}
     for name in one:
-        result |= _with_interval(name, two[name][0] - one[name][0], two_resampled[name] - one_resampled[name])
+        contribute = np.isfinite(two_alone[name] - one_alone[name]).sum()
+        resampled = two_resampled[name] - one_resampled[name]
+        difference = two[name][0] - one[name][0]
+        result |= _with_interval(name, difference, resampled if contribute > 1 else np.full(1, np.nan))
     return result
 
 

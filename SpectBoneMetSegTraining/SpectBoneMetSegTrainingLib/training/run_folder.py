@@ -32,22 +32,25 @@ from ..dataset.files import read_json, write_json
 from .setup.config import TrainingConfig
 
 CHECKPOINT = "checkpoint.npz"
+#: Entry of config.json.
+OUTLINES = "outlines_sha256"
 LOG, VALIDATION = "log.csv", "validation.csv"
 VALIDATION_COLUMNS = ("step", "dice")
 #: Columns of the log that are not terms of the loss (times in seconds).
 FRAME_COLUMNS = ("step", "loss", "learning_rate", "seconds", "step_seconds", "waiting_seconds")
 
 
-def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
+def prepare(run: Path, config: TrainingConfig, data: Path, outlines: str = "") -> None:
     """Create the run folder, or check that it holds the same training.
 
     Args:
         run: the folder.
         config: options of the training.
         data: folder of its data set.
+        outlines: digest of the data set, see `dataset.digest`.
 
     Raises:
-        UserError: the folder holds another training, or cannot be written.
+        UserError: the folder holds another training, its data set has changed, or the folder cannot be written.
     """
     requested = {"data": str(data.resolve()), **config.to_dict()}
     settings = run / "config.json"
@@ -57,6 +60,8 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
         defaults = TrainingConfig().to_dict()
         held = {**defaults, **read_json(settings, remedy=lost)}
         held["network"] = {**defaults["network"], **held["network"]}
+        # Older versions stored none.
+        earlier = held.pop(OUTLINES, outlines)
         if held["start_sha256"] is not None and held["start_sha256"] == requested["start_sha256"]:
             # The same weights: their folder moves when the extension is updated.
             held["start"] = requested["start"]
@@ -67,6 +72,14 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
                 "longer, start a new run that starts from its model.",
                 "run_folder",
                 "start",
+            )
+        if earlier != outlines:
+            # Patients of its training could now be in the test set, without any record of it.
+            raise UserError(
+                f"{data} has other scans, folds or outlines than when {run} was started; restore it, or choose another "
+                "run.",
+                "run_folder",
+                "data",
             )
         backend = read_json(run / "environment.json", remedy=lost).get("backend", "tensorflow")
         if backend != use_backend():
@@ -79,7 +92,7 @@ def prepare(run: Path, config: TrainingConfig, data: Path) -> None:
     try:
         write_json(run / "environment.json", environment())
         # The configuration is written last: a folder that has one is complete.
-        write_json(settings, requested)
+        write_json(settings, {**requested, OUTLINES: outlines})
     except OSError as error:
         raise UserError(f"{run} cannot be written ({reason_of(error)}); choose another run.", "run_folder") from error
 

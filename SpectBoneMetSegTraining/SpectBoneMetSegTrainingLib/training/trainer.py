@@ -15,6 +15,7 @@ from SpectBoneMetSegLib.model.backend import use_backend
 
 from ..common.pace import Pace, Stopwatch
 from ..dataset.cases import LabelledCrop
+from ..dataset.digest import outlines_digest
 from ..dataset.opened import Data, opened
 from ..phantom.store.crops import PatientStore
 from . import run_folder
@@ -90,7 +91,7 @@ def train(
     cases = training_cases(data, config)
     store = stored_patients(config)
     new = not run.exists()
-    run_folder.prepare(run, config, data.folder)
+    run_folder.prepare(run, config, data.folder, outlines_digest(data))
     make_deterministic(config.seed)
     with exclusive_access(run):
         try:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,6 +194,9 @@ def comparisonRows(comparison: ParentComparison | None) -> list[tuple[str, list[
 
 def figureTexts(figure: Difference) -> list[str]:
     """Return a figure as three cells: of the new model, of its parent model, and their difference."""
+    if not isfinite(figure.low):
+        # Fewer than two patients contribute.
+        return [f"{figure.new:.3f}", f"{figure.parent:.3f}", signed(figure.difference)]
     difference = _("{difference} ({low} to {high})").format(
         difference=signed(figure.difference), low=signed(figure.low), high=signed(figure.high)
     )

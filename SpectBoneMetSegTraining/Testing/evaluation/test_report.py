@@ -191,6 +191,13 @@ def test_the_difficulty_of_patients_cancels_in_the_paired_difference():
     assert alone["recall_high"] - alone["recall_low"] > 0.1
 
 
+def test_a_difference_to_which_one_patient_contributes_has_no_interval():
+    cases, better = random_cases(1, 2, skill=0.4), random_cases(1, 2, skill=0.9)
+    difference = compare_models(cases, better, samples=50)
+    assert np.isfinite(difference["dsc"])
+    assert np.isnan([difference["dsc_low"], difference["dsc_high"]]).all()
+
+
 def test_only_models_scored_on_the_same_cases_are_compared():
     cases = random_cases(1)
     with pytest.raises(ValueError, match="same cases"):

@@ -46,6 +46,21 @@ def test_a_run_of_a_version_with_fewer_options_resumes(tmp_path):
         run_folder.prepare(tmp_path, TrainingConfig(steps=300), tmp_path)
 
 
+def test_a_run_whose_data_set_has_changed_is_not_resumed(tmp_path):
+    config = TrainingConfig(steps=200)
+    run_folder.prepare(tmp_path, config, tmp_path, "ab")
+    run_folder.prepare(tmp_path, config, tmp_path, "ab")
+    with pytest.raises(UserError, match="has other scans, folds or outlines than when") as caught:
+        run_folder.prepare(tmp_path, config, tmp_path, "cd")
+    assert caught.value.fields == ("run_folder", "data")
+    # Versions without the digest could not notice.
+    settings = tmp_path / "config.json"
+    held = json.loads(settings.read_text())
+    del held["outlines_sha256"]
+    settings.write_text(json.dumps(held))
+    run_folder.prepare(tmp_path, config, tmp_path, "cd")
+
+
 def test_a_run_whose_parent_model_has_moved_resumes_and_one_with_other_weights_does_not(tmp_path):
     run_folder.prepare(tmp_path, TrainingConfig(start="/version 1/whole-body", start_sha256="ab"), tmp_path)
     run_folder.prepare(tmp_path, TrainingConfig(start="/version 2/whole-body", start_sha256="ab"), tmp_path)

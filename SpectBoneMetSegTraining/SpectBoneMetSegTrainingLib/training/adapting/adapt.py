@@ -21,6 +21,7 @@ from SpectBoneMetSegLib.model.store import ModelFolder, find_model, save_model
 
 from ...dataset.budgets import patients_of
 from ...dataset.cases import cases_of
+from ...dataset.digest import outlines_digest
 from ...dataset.files import read_json, write_json
 from ...dataset.opened import Data, opened
 from ...dataset.sources import SOURCES, combined_sources, licence_with, sources_of
@@ -47,7 +48,6 @@ from .plan import (
     base_config,
     labelled_patients,
     make_plan,
-    outlines_digest,
     region_to_train,
 )
 

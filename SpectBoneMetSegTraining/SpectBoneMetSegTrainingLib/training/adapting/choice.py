@@ -16,7 +16,7 @@ from ...evaluation.paper_metrics import dsc
 from ...evaluation.predictions import SEED_THRESHOLDS, Delineator, best_point
 from ...evaluation.scores import CaseScores
 from ..outcome.parent_comparison import PairedComparison, differences
-from ..outcome.promotion import MINIMUM_PATIENTS, Verdict
+from ..outcome.promotion import MINIMUM_PATIENTS, Verdict, interval_text
 
 __all__ = [
     "AdaptationComparison",
@@ -74,10 +74,10 @@ class AdaptationComparison(PairedComparison):
         """The verdict with its figures, in one sentence."""
         dice, lesions, alarms = (self.figures[name] for name in ("dsc", "lesion_f1_overlap", "false_alarms_per_image"))
         numbers = (
-            f"DSC {dice.new:.3f} against {dice.parent:.3f} (difference {dice.difference:+.3f}, 95 % {dice.low:+.3f} to "
-            f"{dice.high:+.3f}), lesion F1 {lesions.new:.3f} against {lesions.parent:.3f} (difference "
-            f"{lesions.difference:+.3f}, 95 % {lesions.low:+.3f} to {lesions.high:+.3f}), false alarms per view "
-            f"{alarms.new:.2f} against {alarms.parent:.2f}"
+            f"DSC {dice.new:.3f} against {dice.parent:.3f} (difference {dice.difference:+.3f}, "
+            f"{interval_text(dice.low, dice.high)}), lesion F1 {lesions.new:.3f} against {lesions.parent:.3f} "
+            f"(difference {lesions.difference:+.3f}, {interval_text(lesions.low, lesions.high)}), false alarms per "
+            f"view {alarms.new:.2f} against {alarms.parent:.2f}"
         )
         if not self.enough_patients:
             return (

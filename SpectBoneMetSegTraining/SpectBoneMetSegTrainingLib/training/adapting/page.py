@@ -13,7 +13,7 @@ from ...evaluation.predictions import Delineator, Prediction
 from .adapt import PARENT, AdaptationRequest, Adapted
 from .choice import REPORTED_FIGURES
 from .folds import stored_predictions
-from .html import cell, document, files_notice, legend, table
+from .html import cell, document, files_notice, interval_cell, legend, table
 from .pictures import scan_picture
 
 __all__ = ["write_page"]
@@ -90,7 +90,7 @@ def _what_was_done(adapted: Adapted) -> str:
 
 def _figures(adapted: Adapted) -> str:
     rows = [
-        [label, cell(both.parent), cell(both.new), cell(both.difference), f"{cell(both.low)} to {cell(both.high)}"]
+        [label, cell(both.parent), cell(both.new), cell(both.difference), interval_cell(both.low, both.high)]
         for label, both in ((label, adapted.comparison.figures[name]) for name, label in REPORTED_FIGURES.items())
     ]
     return "<h2>What changed</h2>" + table(["", "parent", "adapted", "difference", "95 % interval over patients"], rows)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from SpectBoneMetSegLib.common.errors import UserError, reason_of
-from SpectBoneMetSegLib.common.files import sha256_of
+from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import FOLDERS, records_of, stored_region
+from ...dataset.cases import records_of, stored_region
 from ...dataset.opened import Data, opened
 from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
@@ -29,7 +26,6 @@ __all__ = [
     "groups_of_folds",
     "labelled_patients",
     "make_plan",
-    "outlines_digest",
     "region_to_train",
 ]
 
@@ -99,7 +95,7 @@ class AdaptationPlan:
         region: region that is trained; None in plans of an earlier version.
         region_reason: a sentence with the region and the reason for it.
         single_reason: why there is a single training, where there is one.
-        outlines: digest of the outlines, see `outlines_digest`; "" in plans of an earlier version.
+        outlines: digest of the outlines, see `dataset.digest`; "" in plans of an earlier version.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -246,30 +242,6 @@ def labelled_patients(data: Data) -> int:
     labelled, validation = training_and_validation(data)
     names = patients_of(data)
     return len({names[case] for case in (*labelled, *validation)})
-
-
-def outlines_digest(data: Data) -> str:
-    """Return the SHA-256 of the names of all cases of a data set, and of the files of their labels.
-
-    Raises:
-        UserError: a file cannot be read.
-    """
-    folder, digest = opened(data).folder, hashlib.sha256()
-    for record in records_of(data):
-        case, labels = record["case"], FOLDERS[record["split"]][1]
-        digest.update(f"{case} {record['split']}\n".encode())
-        if labels is not None:
-            own = sorted((folder / "instances").glob(f"{glob.escape(case)}_*.nii.gz"))
-            for path in (folder / labels / f"{case}.nii.gz", *own):
-                digest.update(f"{path.name} {_sha256(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({reason_of(error)}); make the data set again.", "data") from error
 
 
 def make_plan(

@@ -92,7 +92,7 @@ class ParentComparison:
         }[self.verdict]
         return (
             f"{verdict} {self.parent}: DSC {self.dice:.3f} against {self.parent_dice:.3f}, difference "
-            f"{self.difference:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f}; patients: {self.patients})."
+            f"{self.difference:+.3f} ({interval_text(self.low, self.high)}; patients: {self.patients})."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,6 +110,13 @@ class ParentComparison:
         names = [item.name for item in fields(cls) if item.name != "further"]
         further = {name: Difference(**_defined(numbers)) for name, numbers in values.get("further", {}).items()}
         return cls(**_defined({name: values[name] for name in names}), further=further)
+
+
+def interval_text(low: float, high: float) -> str:
+    """Return the 95 % interval of a difference in words; its ends are NaN if too few patients contribute."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "no interval, because fewer than two patients contribute"
+    return f"95 % {low:+.3f} to {high:+.3f}"
 
 
 def verdict_of(low: float, high: float, patients: int) -> Verdict:

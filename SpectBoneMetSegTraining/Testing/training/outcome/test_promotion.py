@@ -79,6 +79,12 @@ def test_a_better_model_is_installed_and_listed(make_model):
     assert found.sentence.startswith("It is better than thorax 1: DSC 0.725 against 0.700, difference +0.025 (95 %")
 
 
+def test_a_single_patient_gives_no_interval_and_no_verdict(make_model):
+    found = comparison_of(promote(make_model(comparison(math.nan, math.nan, patients=1))))
+    assert found.verdict == "undecided"
+    assert "no interval, because fewer than two patients contribute" in found.sentence
+
+
 def test_a_worse_model_is_refused_with_its_figures_unless_requested(make_model):
     folder = make_model(comparison(-0.09, -0.03))
     with pytest.raises(UserError, match=r"worse than thorax 1.*-0\.060"):
