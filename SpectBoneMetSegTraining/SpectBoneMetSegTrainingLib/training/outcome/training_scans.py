@@ -1,22 +1,24 @@
 """Data leakage check: salted digests of a model's training and validation scans in its card.
 
 An evaluation uses them to warn about patients that the model was trained on. The digests identify no patient: without
-the scan itself, its use in the training cannot be derived from them. A scan is recognised in any data set and under any
-pseudonym, but not as a shifted or rotated copy.
+the scan itself, its use in the training cannot be derived from them. A scan is recognised in any data set, of thorax or
+whole body, and under any pseudonym, but not as a shifted or rotated copy.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from SpectBoneMetSegLib.model.card import ModelCard
 from SpectBoneMetSegLib.model.store import find_model
 
-from ...dataset.cases import FOLDERS, records_of
+from ...dataset.cases import FOLDERS, load_placement, records_of
 from ...dataset.opened import Data, DataSet, opened
 from ..setup.cases import TrainingCases
 from ..setup.config import TrainingConfig
@@ -67,7 +69,7 @@ def scan_digests(data: Data, trained: Collection[str], validated: Collection[str
     salt = secrets.token_hex(8)
 
     def digests(names: Collection[str]) -> str:
-        return " ".join(sorted(_salted(salt, _digest(files, images[case], case)) for case in names))
+        return " ".join(sorted(_salted(salt, _digests(files, images[case], case)[0]) for case in names))
 
     return {"salt": salt, "taught": digests(trained), "validated": digests(validated)}
 
@@ -87,9 +89,9 @@ def known_patients(card: ModelCard, data: Data, cases: Collection[str]) -> Known
     for case, record in records.items():
         if _patient(record) not in wanted:
             continue
-        digest = _digest(files, FOLDERS[record["split"]][0], case)
+        digests = _digests(files, FOLDERS[record["split"]][0], case)
         for group, lists in (("taught", trained), ("validated", validated)):
-            if any(_salted(salt, digest) in scans for salt, scans in lists):
+            if any(_salted(salt, digest) in scans for salt, scans in lists for digest in digests):
                 found[group].add(_patient(record))
     return KnownPatients(frozenset(found["taught"]), frozenset(found["validated"] - found["taught"]))
 
@@ -98,12 +100,19 @@ def _patient(record: Mapping[str, Any]) -> str:
     return str(record.get("patient", record["case"]))
 
 
-def _digest(data: DataSet, images: str, case: str) -> bytes:
-    """Return the SHA-256 of the counts of both channels."""
+def _digests(data: DataSet, images: str, case: str) -> tuple[bytes, bytes]:
+    """Return the SHA-256 of the counts in the thorax box, which every set holds, and the one of older versions."""
+    placement = load_placement(data, case)
+    stored = [data.image(images, f"{case}_{channel:04d}.nii.gz") for channel in (0, 1)]
+    # Whole counts, so that another machine's interpolation gives the same.
+    thorax = [np.rint(placement.counts(counts[0])).astype("<u4") for counts in stored]
+    return _sha256(thorax), _sha256([counts.astype("<u2") for counts in stored])
+
+
+def _sha256(channels: Sequence[NDArray[Any]]) -> bytes:
     digest = hashlib.sha256()
-    for channel in (0, 1):
-        counts = data.image(images, f"{case}_{channel:04d}.nii.gz")
-        digest.update(f"{counts.shape}".encode() + counts.astype("<u2").tobytes())
+    for counts in channels:
+        digest.update(f"{counts.shape}".encode() + counts.tobytes())
     return digest.digest()
 
 
