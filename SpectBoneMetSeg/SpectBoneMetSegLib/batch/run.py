@@ -261,7 +261,9 @@ def broken_files(left_out: Sequence[LeftOut], folder: Path, output: Path) -> lis
         message = f"{each.reason}."
         top = folder / each.path.relative_to(folder).parts[0]
         for earlier in dict.fromkeys((output / case_name(top), output / case_name(each.path))):
-            if any(entry.get("file") == str(each.path) for entry in receipt_of(earlier).get("inputs") or []):
+            inputs = receipt_of(earlier).get("inputs") or []
+            # Receipts of earlier versions may name files relative to the folder where the run was started.
+            if any(Path(str(entry.get("file"))).absolute() == each.path.absolute() for entry in inputs):
                 message += f" The result of an earlier run stays in {earlier}."
         found.append({"input": str(each.path), "failure": message})
     return found

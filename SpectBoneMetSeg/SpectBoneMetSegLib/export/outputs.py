@@ -260,8 +260,11 @@ def _pseudonymised(reading: Reading) -> Reading:
 
 def _without_files(note: str, reading: Reading) -> str:
     """Return a warning without the names of files and of the case."""
-    names = {name: "the file" for file in reading.scan.source.files for name in (file, Path(file).name)}
-    for name, replacement in (*names.items(), (reading.scan.case, "the scan")):
+    # Messages name a file as the user gave it: any number of folders, or none, before the name.
+    paths = [Path(file).parts for file in reading.scan.source.files]
+    names = {str(Path(*parts[start:])) for parts in paths for start in range(len(parts))}
+    words = [*((name, "the file") for name in sorted(names, key=len, reverse=True)), (reading.scan.case, "the scan")]
+    for name, replacement in words:
         # Whole words only: a case may be named "1".
         note = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w|\.\w)", replacement, note)
     return note

@@ -389,8 +389,8 @@ def _source(files: list[FrameFile], found: dict[ViewName, PlanarView]) -> ScanSo
     for name, view in found.items():
         description[f"counts_{name}"] = f"{view.counts.sum(dtype=np.float64):.0f}"
     return ScanSource(
-        # Names that are not valid UTF-8 get replacement characters.
-        files=tuple(str(file.file).encode("utf-8", "replace").decode() for file in files),
+        # Absolute, so that a result can be read back from any folder; names that are not valid UTF-8 get replacements.
+        files=tuple(str(file.file.absolute()).encode("utf-8", "replace").decode() for file in files),
         sha256=tuple(sha256_of(file.file) for file in files),
         sop_instance_uids=tuple(file.sop_uid for file in files if file.sop_uid),
         description=description,

@@ -77,7 +77,7 @@ class ScanSource:
     """Source of a scan, without anything that identifies the patient.
 
     Attributes:
-        files: paths as given.
+        files: absolute paths; for arrays, the name of the case.
         sha256: one hex digest per file, same order.
         sop_instance_uids: one per DICOM file, empty for other formats.
         study_instance_uid: of DICOM files, empty for other formats.

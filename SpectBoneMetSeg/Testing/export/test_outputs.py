@@ -22,6 +22,7 @@ from SpectBoneMetSegLib.export.outputs import (
 )
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.export.savable_reading import SavableReading
+from SpectBoneMetSegLib.scan.planar import ScanSource
 
 DICOM = {"seg_anterior.dcm", "seg_posterior.dcm", "measurements_sr.dcm", "report.dcm", "overview_sc.dcm"}
 REPORT = {"report.html", "report.pdf"}
@@ -212,6 +213,14 @@ def test_a_short_name_is_taken_out_where_it_stands_alone(a_reading_of_dicom):
     reading = dataclasses.replace(a_reading_of_dicom, scan=scan)
     note = "1.dcm of 1 has 10 areas at 2.16 mm; /archive/1.dcm is view 1."
     assert _without_files(note, reading) == "the file of the scan has 10 areas at 2.16 mm; the file is view the scan."
+
+
+@pytest.mark.parametrize("given", ["Doe/x.dcm", "../Doe/x.dcm", "/home/me/../Doe/x.dcm", "x.dcm", "Roe/x.dcm"])
+def test_a_file_is_taken_out_with_the_folders_by_which_the_user_named_it(a_reading_of_dicom, given):
+    files = ("/home/me/../Doe/x.dcm", "/home/me/../Roe/x.dcm")
+    scan = dataclasses.replace(a_reading_of_dicom.scan, source=ScanSource(files))
+    reading = dataclasses.replace(a_reading_of_dicom, scan=scan)
+    assert _without_files(f"Left out: {given}.", reading) == "Left out: the file."
 
 
 @pytest.mark.filterwarnings("ignore")

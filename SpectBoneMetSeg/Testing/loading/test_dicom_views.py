@@ -52,6 +52,14 @@ def test_source_holds_digest_uid_and_camera_but_no_patient(tmp_path):
     assert "Nobody" not in str(scan.source)
 
 
+def test_a_scan_named_by_a_relative_path_is_found_from_any_other_folder(tmp_path, monkeypatch):
+    path = saved(coded_pair(), tmp_path / "scans" / "a.dcm")
+    monkeypatch.chdir(tmp_path)
+    scan = read_scan("scans/a.dcm")
+    monkeypatch.chdir("/")
+    assert scan.source.files == (str(path),)
+
+
 def test_only_the_photopeak_window_is_read(tmp_path):
     def window(low: float, high: float) -> Dataset:
         part, item = Dataset(), Dataset()
