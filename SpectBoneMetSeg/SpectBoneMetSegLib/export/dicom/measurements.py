@@ -21,7 +21,7 @@ from ...scan.planar import ViewName
 from .codes import ABNORMAL, CLASSES, OWN_SCHEME, Coded, finding_of, own
 from .equipment import MANUFACTURER, algorithm_of, series_description
 from .segmentation import SERIES, lesions_in, series_uid, sop_uid
-from .source import SourceView
+from .source import SourceView, nameless
 from .uids import derived_uid, tracking_uids
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def measurement_report(
         title=_code(Coded("126000", "DCM", "Imaging Measurement Report")),
     )
     report = hd.sr.Comprehensive3DSR(
-        evidence=[*headers, *segmentations.values()],
+        evidence=[*map(nameless, headers), *segmentations.values()],
         content=content,
         series_instance_uid=series_uid(reading, "measurements_sr"),
         series_number=SERIES["measurements_sr"],
@@ -118,6 +118,7 @@ def measurement_report(
         is_verified=False,
         series_description=series_description("Abnormal uptake, measurements"),
     )
+    report.PatientName = headers[0].PatientName
     report.CodingSchemeIdentificationSequence = [_own_scheme()]
     return report
 

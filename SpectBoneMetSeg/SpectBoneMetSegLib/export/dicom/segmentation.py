@@ -20,7 +20,7 @@ from ...quantification.results import LesionQuantities, Quantification
 from ...scan.planar import ViewName
 from .codes import ABNORMAL, finding_of, review_text
 from .equipment import algorithm_of, equipment, series_description
-from .source import SourceView, share
+from .source import SourceView, nameless, share
 from .uids import content_of, derived_uid, tracking_uids
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def segmentation(reading: Reading, name: ViewName, source: SourceView, known: Qu
     lps, what = source.stored_to_lps, f"seg_{name}"
     steps = np.linalg.norm(lps[:3, :2], axis=0)
     seg = hd.seg.Segmentation(
-        source_images=[_as_single_frame(source)],
+        source_images=[nameless(_as_single_frame(source))],
         pixel_array=masks,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=descriptions,
@@ -93,6 +93,7 @@ def segmentation(reading: Reading, name: ViewName, source: SourceView, known: Qu
     )
     _refer_to(seg, source)
     _name_dimensions(seg, derived_uid("dimensions", seg.SOPInstanceUID))
+    seg.PatientName = source.header.PatientName
     seg.BodyPartExamined = "WHOLEBODY"
     return seg
 

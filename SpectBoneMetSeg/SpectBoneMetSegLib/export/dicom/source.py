@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from .uids import derived_uid
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["SourceView", "share", "source_views"]
+__all__ = ["SourceView", "nameless", "share", "source_views"]
 
 #: Attributes of patient and study that all objects of a study share; empty if they are missing in the file.
 SHARED = (
@@ -116,6 +117,16 @@ def _complete(header: Dataset, name: str) -> tuple[str, ...]:
         if header.get(keyword) is None:
             setattr(header, keyword, "")
     return emptied
+
+
+def nameless(header: Dataset) -> Dataset:
+    """Return a copy of a header without the patient's name, for highdicom, whose warnings print some names.
+
+    It takes a name without "^", such as "Madonna", for a mistake. The objects that it makes get the name afterwards.
+    """
+    copied = copy.deepcopy(header)
+    copied.PatientName = ""
+    return copied
 
 
 def share(header: Dataset, made: Dataset, *further: str) -> None:
