@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..scan.thorax import ThoraxCrop
+from .naming import areas_named
 from .results import Lesion, Reading
 
 __all__ = ["cut_by_box", "cut_warning", "headline", "region_read", "what_was_read"]
@@ -63,10 +64,11 @@ def cut_warning(cut: list[int]) -> str:
     """
     if not cut:
         return ""
-    if len(cut) == 1:
-        return f"Area {cut[0]} reaches the edge of the box that was read: it may extend beyond it."
-    numbers = f"{', '.join(map(str, cut[:-1]))} and {cut[-1]}"
-    return f"Areas {numbers} reach the edge of the box that was read: they may extend beyond it."
+    one = len(cut) == 1
+    return (
+        f"{areas_named(cut)} {'reaches' if one else 'reach'} the edge of the box that was read: "
+        f"{'it' if one else 'they'} may extend beyond it."
+    )
 
 
 def _extent_along(lesion: Lesion, reading: Reading, axis: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,13 @@ HUE_STEP = 0.618034
 def lesion_name(number: int) -> str:
     """Return the default name of a lesion."""
     return f"{LESION_NAME} {number}"
+
+
+def areas_named(numbers: Sequence[int]) -> str:
+    """Return lesions as the subject of a sentence: "Area 1", "Areas 1, 2 and 5"."""
+    if len(numbers) == 1:
+        return f"Area {numbers[0]}"
+    return f"Areas {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def lesion_color(number: int) -> tuple[float, float, float]:

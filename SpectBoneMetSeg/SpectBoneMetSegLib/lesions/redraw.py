@@ -15,8 +15,9 @@ from ..scan.regrid import sample_on
 from .components import number_lesions
 from .confidence import scan_features, with_confidence
 from .delineation import LesionMasks, lesion_masks
+from .doubts import lesion_warnings
 from .edits import Edits, apply_edits
-from .extent import cut_by_box, cut_warning
+from .extent import cut_by_box
 from .measurement import MeasurementCache, measure_lesions
 from .model_result import ModelResult
 from .results import Lesion, Reading
@@ -76,9 +77,9 @@ def _reading(
         regions=result.regions,
         confidence=_scan_confidence(result, lesions),
     )
-    cut = cut_by_box(reading)
     earlier = result.receipt.get("warnings")
-    warnings = [*(earlier if isinstance(earlier, list) else []), *([cut_warning(cut)] if cut else [])]
+    warnings = [*(earlier if isinstance(earlier, list) else []), *lesion_warnings(reading)]
+    cut = cut_by_box(reading)
     found = {"lesions": len(lesions), "cut_by_box": cut, "confidence": reading.confidence, "warnings": warnings}
     return replace(reading, receipt={**result.receipt, **facts, **found})
 

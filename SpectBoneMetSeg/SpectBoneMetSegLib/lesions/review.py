@@ -9,7 +9,9 @@ from typing import Generic, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from .doubts import lesion_warnings
 from .edits import Edits
+from .extent import cut_by_box
 from .measurement import measure_lesions
 from .model_result import ModelResult
 from .results import Classification, Decision, Lesion, Reading
@@ -116,7 +118,15 @@ def reviewed(
     erased = edits.erased(result.probability >= shown) if edits is not None else 0
     receipt = {**reading.receipt, "review": entries, "erased": erased, "lesions": len(lesions)}
     mask = (new_ids[ids] > 0).astype(np.uint8)
-    return replace(reading, lesions=lesions, rejected=rejected, mask=mask, view_masks=views, receipt=receipt)
+    final = replace(reading, lesions=lesions, rejected=rejected, mask=mask, view_masks=views, receipt=receipt)
+    return replace(final, receipt={**receipt, **_doubts_after(reading, final)})
+
+
+def _doubts_after(before: Reading, after: Reading) -> dict[str, object]:
+    """Return the receipt's entries about single lesions, which a review may renumber or reject."""
+    earlier, outdated = before.receipt.get("warnings"), lesion_warnings(before)
+    others = [note for note in earlier if note not in outdated] if isinstance(earlier, list) else []
+    return {"cut_by_box": cut_by_box(after), "warnings": [*others, *lesion_warnings(after)]}
 
 
 def _with_review(lesion: Lesion, number: int, review: Review) -> Lesion:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Background", "GreyScale", "background", "bright_air_level", "grey_scale"]
+__all__ = ["Background", "GreyScale", "background", "bright_air_level", "clipped_at", "grey_scale"]
 
 Background = Literal["dark", "bright", "unclear"]
 
@@ -25,6 +25,9 @@ BODY_SHARE, ONE_SIDED = 0.05, 4.0
 BACKGROUND_SHARE = 0.4
 #: The values are clipped if the highest one is this much more frequent than its neighbours, and has that many pixels.
 FLAT_TOP, FEWEST_FLAT = 2.0, 12
+#: A view is clipped from this number of pixels at its highest value, if they also exceed twice the mean number at each
+#: of the next lower values by two. Noise leaves 1 or 2 there, and at low counts fewer than at the lower values.
+FEWEST_CLIPPED, LOWER_VALUES = 4, 5
 #: Pixels above this share of the mean of the non-empty pixels are body.
 BODY = 0.25
 
@@ -93,6 +96,21 @@ def grey_scale(counts: NDArray[Any]) -> GreyScale:
     usual = values[: int(np.searchsorted(np.cumsum(found), int(0.99 * (body.size - 1)), "right")) + 1]
     unbroken = len(usual) < 2 or float(np.median(np.diff(usual))) <= 1
     return GreyScale(float(found[-1] / body.size) if flat else 0.0, top, len(usual), unbroken)
+
+
+def clipped_at(counts: NDArray[Any]) -> float | None:
+    """Return the value at which a view's counts were cut off, even if in a few pixels only; None if they were not.
+
+    Args:
+        counts: (rows, columns).
+    """
+    top = float(counts.max(initial=0))
+    most = int(np.count_nonzero(counts == top))
+    if top <= 0 or most < FEWEST_CLIPPED:
+        return None
+    _, found = np.unique(counts[counts >= top / 2], return_counts=True)
+    lower = found[-1 - LOWER_VALUES : -1]
+    return None if lower.size and most < 2 * lower.mean() + 2 else top
 
 
 def _values(pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -1,6 +1,7 @@
 """Lesions drawn anew: the same as the pipeline's at its own threshold, and updated after every edit."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -214,6 +215,23 @@ def test_rejected_lesions_leave_the_masks_and_stay_in_the_receipt(a_result):
     assert [entry["decision"] for entry in final.receipt["review"]] == ["rejected", "open", "accepted"]
     assert [entry["lesion"] for entry in final.receipt["review"]] == [3, 1, 2]
     assert final.lesions[1].views == reading.lesions[2].views
+
+
+def test_after_a_review_the_warnings_name_the_lesions_by_their_new_numbers(a_result):
+    # The box ends at column 20: the lowest lesion is drawn up to there.
+    wide = make_result(spot((8, 6, 4, 0.9)), spot((18, 16, 4, 0.8), (24, 16, 9, 0.9)))
+    views = {name: view.with_counts(np.minimum(view.counts, 24)) for name, view in wide.scan.views.items()}
+    result = dataclasses.replace(wide, scan=dataclasses.replace(wide.scan, **views))
+    reading = reading_at(result, 0.4, 0.0)
+    assert reading.receipt["cut_by_box"] == [2]
+    assert "Area 2 reaches the edge" in reading.receipt["warnings"][0]
+    final = reviewed(result, reading, {1: Review("rejected")})
+    assert final.receipt["cut_by_box"] == [1]
+    reach, clipped = final.receipt["warnings"]
+    assert "Area 1 reaches the edge" in reach
+    assert "Area 1 has counts that were cut off at 24 in the posterior view" in clipped
+    none = reviewed(result, reading, {1: Review("rejected"), 2: Review("rejected")})
+    assert (none.receipt["cut_by_box"], none.receipt["warnings"]) == ([], [])
 
 
 def test_a_reviewed_reading_without_any_lesion_left_can_be_saved(a_result, tmp_path):
