@@ -50,15 +50,21 @@ def earlier_failures(output: Path) -> dict[str, str]:
         return {}
 
 
-def failures_outside(output: Path, folder: Path) -> list[dict[str, Any]]:
-    """Return the failures of an earlier run with inputs outside a folder, which a run on this folder keeps."""
+def failures_outside(output: Path, *places: Path) -> list[dict[str, Any]]:
+    """Return the failures of an earlier run with inputs outside some places, which a run on these places keeps.
+
+    Args:
+        output: folder of all results.
+        places: files and folders that are read now.
+    """
+    read_now = [place.absolute() for place in places]
     try:
         with (output / "failures.csv").open(encoding="utf-8", newline="") as file:
             rows = [(Path(row["input"]), row) for row in csv.DictReader(file)]
         return [
             {"input": row["input"], "failure": row["reason"], "attempt": row["attempt"] or ""}
             for path, row in rows
-            if not path.absolute().is_relative_to(folder.absolute())
+            if not any(path.absolute().is_relative_to(place) for place in read_now)
         ]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return []

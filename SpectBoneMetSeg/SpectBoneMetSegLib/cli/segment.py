@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..batch.cases import Case, cases_of_inputs
-from ..batch.tables import write_failures
+from ..batch.tables import failures_outside, write_failures
 from ..common.dates import duration
 from ..common.errors import UserError, reason_of
 from ..common.packages import is_installed
@@ -60,7 +60,8 @@ class SegmentCommand:
             _check_scene(Path(args.scene))
         results = read_cases(load(args), cases, options, args.flags, scene=args.scene, quiet=args.json, outputs=outputs)
         failures = [result for result in results if "failure" in result]
-        write_failures(output, failures)
+        # A run over an archive may have written to the same folder: its failures remain true.
+        write_failures(output, [*failures, *failures_outside(output, *map(Path, args.inputs))])
         if args.json:
             print_json({"output": str(output), "studies": results, "failed": len(failures)})
         return 1 if failures else 0

@@ -1,0 +1,40 @@
+"""Several runs that write into one folder of results: none removes or misnames what another one has written."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from SpectBoneMetSegLib.cli.main import main
+
+SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulated_scan.dcm"
+
+
+def failed_inputs(output):
+    with (output / "failures.csv").open(encoding="utf-8") as file:
+        return [Path(row["input"]).name for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    shutil.copy(SAMPLE, folder / "one.dcm")
+    (folder / "broken.dcm").write_bytes(b"")
+    return folder
+
+
+def test_reading_a_single_scan_keeps_the_failures_of_an_archive_and_drops_its_own(archive, tmp_path, tiny):
+    output, more = tmp_path / "out", ["--output", str(tmp_path / "out"), "--model", str(tiny)]
+    assert main(["batch", str(archive), *more]) == 1
+    assert main(["segment", str(SAMPLE), *more]) == 0
+    assert failed_inputs(output) == ["broken.dcm"]
+    (tmp_path / "text.dcm").write_text("no scan")
+    assert main(["segment", str(tmp_path / "text.dcm"), *more]) == 1
+    assert failed_inputs(output) == ["text.dcm", "broken.dcm"]
+    for mended in (archive / "broken.dcm", tmp_path / "text.dcm"):
+        shutil.copy(SAMPLE, mended)
+        assert main(["segment", str(mended), *more]) == 0
+    assert not (output / "failures.csv").exists()
