@@ -162,16 +162,18 @@ def _read_one(
     from ..batch.work import Settings, failure_result, load_case, write_result
     from ..export.outputs import Outputs
 
+    written = False
     try:
         loaded = load_case(case, options)
         reading = reader.read_scan(loaded.scan, options, loaded.clock)
         result = write_result(case, reading, Settings(options=options, outputs=outputs or Outputs()))
+        written = True
         if scene:
             from ..mrml.scene_file import save_scene
 
             save_scene(reading, scene)
     except Exception as error:  # noqa: BLE001 - a scan that fails must not end the others
-        result = failure_text(case, failure_result(case, error), flags)
+        result = failure_text(case, failure_result(case, error), flags, written=written)
         print_line(before + failure_line(case.input, result["failure"]), file=sys.stderr)
         return result
     print_line(
@@ -183,10 +185,21 @@ def _read_one(
     return result
 
 
-def failure_text(case: Case, result: Mapping[str, Any], flags: Mapping[str, str]) -> dict[str, Any]:
-    """Return a failure as an entry of `--json`; the message mentions the result of an earlier run, which is kept."""
+def failure_text(
+    case: Case, result: Mapping[str, Any], flags: Mapping[str, str], *, written: bool = False
+) -> dict[str, Any]:
+    """Return a failure as an entry of `--json`; the message mentions a result of the case that exists nevertheless.
+
+    Args:
+        case: the case that failed.
+        result: its result, with "error" or "stop".
+        flags: {field of an error: option}.
+        written: this run has written the result folder before it failed.
+    """
     message = format_error(UserError.from_dict(result["error"]), flags) if "error" in result else result["stop"]
+    if written:
+        message += f" The other results are in {case.folder}."
     # Not Path.is_file, which raises an error for a name that is too long for the file system.
-    if os.path.isfile(case.folder / "receipt.json"):
+    elif os.path.isfile(case.folder / "receipt.json"):
         message += f" The result of an earlier run stays in {case.folder}."
     return {"input": str(case.input), "failure": message}

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from SpectBoneMetSegLib.cli import segment
 from SpectBoneMetSegLib.cli.main import main
+from SpectBoneMetSegLib.common.errors import UserError
 
 SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulated_scan.dcm"
 
@@ -38,3 +40,16 @@ def test_reading_a_single_scan_keeps_the_failures_of_an_archive_and_drops_its_ow
         shutil.copy(SAMPLE, mended)
         assert main(["segment", str(mended), *more]) == 0
     assert not (output / "failures.csv").exists()
+
+
+def test_a_scene_that_fails_leaves_the_results_of_the_same_run_and_says_so(tmp_path, tiny, monkeypatch, capsys):
+    def full(*_: object) -> None:
+        raise UserError("The scene cannot be written: choose another file.")
+
+    monkeypatch.setattr("SpectBoneMetSegLib.mrml.scene_file.save_scene", full)
+    monkeypatch.setattr(segment, "is_installed", lambda name: True)
+    more = ["--output", str(tmp_path / "out"), "--model", str(tiny), "--scene", str(tmp_path / "a.mrb")]
+    assert main(["segment", str(SAMPLE), *more]) == 1
+    printed = capsys.readouterr().err
+    assert f"The other results are in {tmp_path / 'out' / SAMPLE.stem}." in printed
+    assert "earlier run" not in printed
