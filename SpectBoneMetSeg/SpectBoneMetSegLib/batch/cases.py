@@ -15,7 +15,18 @@ from ..common.errors import UserError
 if TYPE_CHECKING:
     from ..loading.archive import Archive, FoundScan
 
-__all__ = ["Case", "Identity", "assign_folders", "cases_of_inputs", "identity_of", "keys_of", "names_in", "receipt_of"]
+__all__ = [
+    "Case",
+    "Identity",
+    "assign_folders",
+    "cases_of_inputs",
+    "check_folder",
+    "holds_another_scan",
+    "identity_of",
+    "keys_of",
+    "names_in",
+    "receipt_of",
+]
 
 HASH_LETTERS = 6
 
@@ -151,6 +162,25 @@ def _folder_for(name: str, identity: Identity | None, output: Path, cases: dict[
     own = [folder for folder in free if (receipt := receipt_of(folder)) and keys_of(receipt) & identity.keys]
     unused = [folder for folder in free if not receipt_of(folder) and not _damaged(folder)]
     return next(iter((*own, *unused)), options[-1])
+
+
+def holds_another_scan(case: Case) -> bool:
+    """Return whether the folder of a case holds the result of another scan."""
+    receipt = receipt_of(case.folder)
+    return case.identity is not None and bool(receipt) and not keys_of(receipt) & case.identity.keys
+
+
+def check_folder(case: Case) -> None:
+    """Check that the folder assigned to a case was not taken meanwhile; to be called before it is replaced.
+
+    Raises:
+        UserError: another run has written the result of another scan there.
+    """
+    if holds_another_scan(case):
+        raise UserError(
+            f"{case.folder} was taken by another run for another scan of that name; read {case.input} again, which "
+            "then gets a folder of its own."
+        )
 
 
 def _hash(text: str) -> str:

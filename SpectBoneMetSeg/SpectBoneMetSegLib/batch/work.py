@@ -11,7 +11,7 @@ from ..common.errors import UserError
 from ..export.outputs import Outputs
 from ..loading.options import Options
 from ..pipeline import Clock, Reader
-from .cases import Case
+from .cases import Case, check_folder
 
 if TYPE_CHECKING:
     from ..export.savable_reading import SavableReading
@@ -115,7 +115,7 @@ def write_result(case: Case, reading: SavableReading, settings: Settings) -> dic
     """Write a reading into the result folder of its case and return a summary.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or another run has written the result of another scan there.
     """
     from ..lesions.extent import headline
 
@@ -123,6 +123,7 @@ def write_result(case: Case, reading: SavableReading, settings: Settings) -> dic
     if settings.quick:
         # A later run without `quick` reads the scan again.
         reading = replace(reading, receipt={**reading.receipt, "quick": True})
+    check_folder(case)
     with clock.step("write"):
         further = reading.save(str(case.folder), settings.outputs, quick=settings.quick, staging=settings.staging)
     receipt: dict[str, Any] = reading.receipt

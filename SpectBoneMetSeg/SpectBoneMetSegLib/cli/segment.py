@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..batch.cases import Case, cases_of_inputs
+from ..batch.cases import Case, cases_of_inputs, holds_another_scan
 from ..batch.tables import failures_outside, write_failures
 from ..common.dates import duration
 from ..common.errors import UserError, reason_of
@@ -200,6 +200,6 @@ def failure_text(
     if written:
         message += f" The other results are in {case.folder}."
     # Not Path.is_file, which raises an error for a name that is too long for the file system.
-    elif os.path.isfile(case.folder / "receipt.json"):
+    elif os.path.isfile(case.folder / "receipt.json") and not holds_another_scan(case):
         message += f" The result of an earlier run stays in {case.folder}."
     return {"input": str(case.input), "failure": message}

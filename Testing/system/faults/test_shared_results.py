@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
+import pydicom
 import pytest
+from SpectBoneMetSegLib.batch.cases import cases_of_inputs
 from SpectBoneMetSegLib.cli import segment
 from SpectBoneMetSegLib.cli.main import main
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegLib.loading.options import Options
+from SpectBoneMetSegLib.pipeline import Reader
 
 SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulated_scan.dcm"
 
@@ -17,6 +22,16 @@ SAMPLE = Path(__file__).resolve().parents[3] / "Resources" / "Sample" / "simulat
 def failed_inputs(output):
     with (output / "failures.csv").open(encoding="utf-8") as file:
         return [Path(row["input"]).name for row in csv.DictReader(file)]
+
+
+def as_another_scan(place, uid):
+    """The sample as a scan of another study."""
+    dataset = pydicom.dcmread(SAMPLE)
+    dataset.StudyInstanceUID, dataset.SOPInstanceUID = uid, f"{uid}.1"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    place.parent.mkdir(parents=True)
+    dataset.save_as(place)
+    return place
 
 
 @pytest.fixture
@@ -53,3 +68,18 @@ def test_a_scene_that_fails_leaves_the_results_of_the_same_run_and_says_so(tmp_p
     printed = capsys.readouterr().err
     assert f"The other results are in {tmp_path / 'out' / SAMPLE.stem}." in printed
     assert "earlier run" not in printed
+
+
+def test_a_scan_of_the_same_name_read_at_the_same_time_is_not_replaced(tmp_path, tiny, capsys):
+    output = tmp_path / "out"
+    paths = [as_another_scan(tmp_path / name / "scan.dcm", f"1.2.3.{name}") for name in ("1", "2")]
+    # Both runs have assigned their folders before either writes.
+    first, second = (cases_of_inputs([str(path)], output) for path in paths)
+    reader = Reader(str(tiny))
+    segment.read_cases(reader, first, Options(), {})
+    (failed,) = segment.read_cases(reader, second, Options(), {})
+    assert failed["failure"].startswith(f"{output / 'scan'} was taken by another run")
+    assert "earlier run" not in failed["failure"]
+    segment.read_cases(reader, cases_of_inputs([str(paths[1])], output), Options(), {})
+    receipts = [json.loads(file.read_text(encoding="utf-8")) for file in output.glob("*/receipt.json")]
+    assert sorted(receipt["study_instance_uid"] for receipt in receipts) == ["1.2.3.1", "1.2.3.2"]
