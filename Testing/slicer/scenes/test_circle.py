@@ -45,10 +45,10 @@ def weak_model(tmp_path_factory):
 
 
 def noisy(weights, rng):
-    """Kernels with a fifth of their spread as noise; all other weights as they are."""
+    """Kernels with a third of their spread as noise; all other weights as they are."""
     if weights.ndim < 4:
         return weights
-    return (weights + rng.normal(0, 0.2 * weights.std(), weights.shape)).astype(weights.dtype)
+    return (weights + rng.normal(0, weights.std() / 3, weights.shape)).astype(weights.dtype)
 
 
 def truth_of(case, scan, folder):
