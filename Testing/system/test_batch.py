@@ -87,6 +87,25 @@ def test_results_inside_the_archive_are_no_study(archive, tiny, capsys):
     assert "2 studies, 2 of them read before" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["batch", "segment"])
+def test_a_study_below_the_folder_of_results_is_read(tmp_path, tiny, command):
+    place = tmp_path / "cases" / "patient" / "scan.dcm"
+    place.parent.mkdir(parents=True)
+    shutil.copy(SAMPLE, place)
+    folder = place.parents[1] if command == "batch" else place.parent
+    assert main([command, str(folder), "--output", str(tmp_path), "--model", str(tiny)]) == 0
+    assert (tmp_path / "patient" / "receipt.json").is_file()
+
+
+def test_results_that_would_replace_a_study_are_refused_for_that_reason(tmp_path, tiny, capsys):
+    place = tmp_path / "patient" / "scan.dcm"
+    place.parent.mkdir()
+    shutil.copy(SAMPLE, place)
+    assert main(["segment", str(place.parent), "--output", str(tmp_path), "--model", str(tiny)]) == 1
+    assert "holds files that are not an earlier reading" in capsys.readouterr().err
+    assert [path.name for path in place.parent.iterdir()] == ["scan.dcm"]
+
+
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
 def test_a_missing_or_empty_folder_is_wrong_usage(tmp_path, tiny, make, capsys):
     make(tmp_path / "archive")

@@ -58,6 +58,18 @@ def test_what_lies_next_to_a_scan_is_left_out_by_its_full_path(put, person, tmp_
         assert any(str(tmp_path / "in" / "s" / name) in note for note in scan.warnings), name
 
 
+@pytest.mark.parametrize("output", [".", "in", "in/s", "elsewhere"])
+def test_a_study_is_found_wherever_around_it_the_results_go(put, tmp_path, output):
+    put("s/scan")
+    assert named(find_scans(tmp_path / "in" / "s", tmp_path / output)) == [["scan"]]
+
+
+def test_results_below_the_searched_folder_are_not_searched(put, tmp_path):
+    put("s/scan")
+    put("results/scan", StudyInstanceUID="1.2.4")
+    assert [scan.study_uid for scan in find_scans(tmp_path / "in", tmp_path / "in" / "results").scans] == ["1.2.3"]
+
+
 def test_a_thousand_slices_are_one_sentence(put, tmp_path):
     put("s/scan")
     for number in range(12):

@@ -97,7 +97,7 @@ def find_scans(folder: Path, skipped: Path | None = None) -> Archive:
 
     Args:
         folder: where to search. Hidden files, results of earlier readings and training data sets are skipped.
-        skipped: a folder to skip, such as that of the results.
+        skipped: a folder below it to skip, such as that of the results; one around it skips nothing.
     """
     files, passed_over = files_in(folder, skipped)
     archive = scans_among(files)
@@ -159,9 +159,12 @@ def files_in(folder: Path, skipped: Path | None = None) -> tuple[list[Path], lis
 
     Args:
         folder: where to search.
-        skipped: a folder to skip without a word, such as that of the results.
+        skipped: a folder below it to skip without a word, such as that of the results; one around it skips nothing.
     """
     without = skipped.resolve() if skipped is not None else None
+    if without is not None and folder.resolve().is_relative_to(without):
+        # Results may be written beside the study; the result folders are skipped by what they hold.
+        without = None
     closed: list[OSError] = []
     found, reasons = list[Path](), dict[Path, LeftOut | None]()
     for path in paths_under(folder, closed.append):
