@@ -168,6 +168,25 @@ def test_another_patients_file_of_the_same_name_replaces_nothing(tmp_path, tiny,
     assert "1 study, 1 of them read before" in capsys.readouterr().err
 
 
+def test_patients_without_a_study_in_the_header_are_all_read(tmp_path, tiny):
+    for number, name in enumerate(
+        ("2023/sub/scan.dcm", "2023/other/scan.dcm", "2024/sub/scan.dcm", "flat.dcm", "a.dcm")
+    ):
+        uids = {"StudyInstanceUID": "", "SOPInstanceUID": f"1.3.{number}", "PatientID": "ANON"}
+        as_patient(SAMPLE, tmp_path / "archive" / name, "1.2", **uids)
+    assert batch(tmp_path / "archive", tmp_path / "out", tiny) == 0
+    assert [row["state"] for row in table(tmp_path / "out")] == 5 * ["read"]
+
+
+def test_two_scans_of_one_name_and_one_careless_uid_are_refused_and_not_taken_for_one(tmp_path, tiny, capsys):
+    for year in ("2023", "2024"):
+        for name, uid in (("scan", "1.3.7"), ("other", f"1.3.{year}")):
+            uids = {"StudyInstanceUID": "", "SOPInstanceUID": uid, "SeriesInstanceUID": f"1.4.{year}"}
+            as_patient(SAMPLE, tmp_path / "archive" / year / name / "scan.dcm", "1.2", **uids)
+    assert batch(tmp_path / "archive", tmp_path / "out", tiny) == 2
+    assert "would both be written to" in capsys.readouterr().err
+
+
 def test_an_archive_of_many_kinds_is_read_with_a_table_whose_every_line_is_right(tmp_path, tiny):
     archive, out = tmp_path / "archive", tmp_path / "out"
     as_patient(SAMPLE, archive / "PAT1" / "STU1" / "SER1" / "IM1", "1.2.1")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.errors import UserError, reason_of
-from ..common.files import whole_file
+from ..common.files import sha256_of, whole_file
 from ..common.safe_text import safe_row
 from .cases import Case, Identity, assign_folders, identity_of, names_in
 
@@ -113,18 +113,26 @@ def _once(
     """Keep the first of several copies of a scan under one name; return it and the files of the others."""
     from ..loading.archive import LeftOut
 
-    first: dict[tuple[str, Identity], Path] = {}
+    first: dict[tuple[str, Identity, tuple[str, ...]], Path] = {}
     kept, out = [], []
     for entry in wanted:
         path, name, scan, _, identity = entry
-        same = None if identity is None else first.setdefault((name, identity), path)
-        if same is None or same == path or scan is None:
+        if identity is None or scan is None:
+            kept.append(entry)
+            continue
+        same = first.setdefault((name, identity, _content(scan, identity)), path)
+        if same == path:
             kept.append(entry)
         else:
             files = [*scan.files, *(copy for several in scan.copies.values() for copy in several)]
             out += [LeftOut(file, f"the same scan as {same}, which is read") for file in files]
             out += [LeftOut(file, why) for file, why in scan.excluded.items()]
     return kept, out
+
+
+def _content(scan: FoundScan, identity: Identity) -> tuple[str, ...]:
+    """Return the digests of a scan's files if no study identifies it: faulty software gives one UID to many files."""
+    return () if identity.study_uid else tuple(map(sha256_of, scan.files))
 
 
 def write_manifest(found: ArchiveContents, done: dict[Path, str], output: Path) -> Path:

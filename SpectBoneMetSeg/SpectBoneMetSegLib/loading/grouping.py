@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,12 @@ from ..common.errors import UserError
 from ..scan.planar import ViewName
 from .dicom import read_header, view_of
 from .dicom_values import patient
+from .laterality import views_in_text
 
-__all__ = ["group_files"]
+__all__ = ["group_files", "study_folder"]
+
+#: Words that say nothing more than which image it is in the name of a folder.
+_OTHER_WORDS = frozenset({"", "view", "image", "wb", "whole", "body", "wholebody", "bone", "scan"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     """Group planar DICOM files into scans: a file with all views, or an anterior and a posterior file.
 
     Two files are paired only if the pairing is unambiguous: same patient, study, image type and matrix, and no third
-    file that fits as well. Only headers are read.
+    file that fits as well. Without a patient or a study in the header, they must also lie in one study folder. Only
+    headers are read.
 
     Args:
         files: DICOM files, of any number of series and studies.
@@ -61,6 +67,19 @@ def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     return list(dict.fromkeys(partner.get(file, (file,)) for file in files))
 
 
+def study_folder(path: Path) -> Path:
+    """Return the folder of a file's study: its folder, or the one around folders that only name a view ("ANT")."""
+    folder = path.parent
+    while _names_a_view_only(folder.name):
+        folder = folder.parent
+    return folder
+
+
+def _names_a_view_only(name: str) -> bool:
+    words = [word for word in re.split(r"[\W_]+", name.casefold()) if word not in _OTHER_WORDS]
+    return len(words) == 1 and words[0].isalpha() and len(views_in_text(words[0])) == 1
+
+
 def _single(file: Path) -> _Single | None:
     """Return a file with one view; None for several views, an unknown side, or a file that cannot be read."""
     try:
@@ -77,4 +96,7 @@ def _single(file: Path) -> _Single | None:
     keywords = ("StudyInstanceUID", "ImageType", "Rows", "Columns", "AcquisitionDate")
     # Faulty pseudonymisation gives several patients one study UID, or none.
     study = (patient(header), *map(value, keywords))
+    if not (study[0] and study[1]):
+        # Headers that name no patient or no study are alike for all patients.
+        study = (*study, str(study_folder(file)))
     return _Single(file, side, study, value("SeriesInstanceUID"), value("AcquisitionTime"))

@@ -10,6 +10,10 @@ The rules, in this order; each records what it leaves out:
 6. Of repeated scans the latest is read.
 
 Two files with one view each that no header pairs are one scan if they are all that is left.
+
+Views and repeats in different folders are related only by headers that name both the patient and the study: otherwise
+each study folder has scans of its own. Without a study, rules 5 and 6 do not apply: the files may be of several
+patients.
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
+from ..grouping import study_folder
 from .series import Candidate
 
 __all__ = ["Choice", "choose"]
@@ -29,8 +35,13 @@ SAME_PHASE = timedelta(minutes=90)
 Choice = tuple[Candidate, list[tuple[Candidate, str]]]
 
 
-def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, str]]]:
+def choose(found: list[Candidate], owner: str, study_uid: str) -> tuple[list[Choice], list[tuple[Candidate, str]]]:
     """Choose the scans of one study.
+
+    Args:
+        found: the possible scans.
+        owner: what tells their patient apart in the headers, "" if they name none.
+        study_uid: StudyInstanceUID, "" if the headers state none.
 
     Returns:
         The scans, earliest first, each with what was left out for it; and what was left out if there is no scan.
@@ -43,19 +54,37 @@ def choose(found: list[Candidate]) -> tuple[list[Choice], list[tuple[Candidate, 
     left = [each for each in left if not each.declared_static]
     left = _without(left, lambda each: each.static, spots, out)
     left = _without(left, lambda each: not each.photopeak, "its energy window misses the photopeak of 99mTc", out)
-    chosen = []
+    chosen: list[Choice] = []
     for phase in _phases(left):
         excluded: list[tuple[Candidate, str]] = []
-        rest = _without(phase, lambda each: each.processed, "processed, the acquired images are read", excluded)
-        scan = _joined(rest) or max(rest, key=_age)
-        if len(rest) > 1 and len(scan.files) != 2 * len(rest):
-            excluded += [
-                (each, "repeated, the latest is read") for each in rest if not set(each.files) & set(scan.files)
-            ]
-        chosen.append((scan, excluded))
+        if study_uid:
+            phase = _without(phase, lambda each: each.processed, "processed, the acquired images are read", excluded)
+        for related in [phase] if owner and study_uid else _by_folder(phase):
+            chosen += _scans_of(related, excluded, of_one_study=bool(study_uid))
+            excluded = []
     if chosen:
         chosen[0][1].extend(out)
     return chosen, [] if chosen else out
+
+
+def _scans_of(related: list[Candidate], excluded: list[tuple[Candidate, str]], *, of_one_study: bool) -> list[Choice]:
+    """Join two views, or choose the latest of repeated scans; the first scan gets what was `excluded` before."""
+    joined = _joined(related)
+    if joined is not None:
+        return [(joined, excluded)]
+    if not of_one_study:
+        return [(each, excluded if each is related[0] else []) for each in related]
+    latest = max(related, key=_age)
+    repeated = [(each, "repeated, the latest is read") for each in related if each is not latest]
+    return [(latest, [*excluded, *repeated])]
+
+
+def _by_folder(found: list[Candidate]) -> list[list[Candidate]]:
+    """Group scans by the folders of their studies."""
+    folders: dict[Path, list[Candidate]] = {}
+    for each in found:
+        folders.setdefault(study_folder(each.files[0]), []).append(each)
+    return list(folders.values())
 
 
 def _without(

@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...common.errors import UserError, reason_of
 from ...common.files import paths_under, sha256_of
 from ..dicom import NotPlanarError, looks_like_dicom, read_header
 from ..dicom_values import items, patient, text
-from ..grouping import group_files
+from ..grouping import group_files, study_folder
 from ..images import IMAGE_SUFFIXES
 from .choice import choose
 from .series import Candidate, candidate
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 __all__ = ["Archive", "FoundScan", "LeftOut", "files_in", "find_scans", "is_data_set", "is_packed", "scans_among"]
 
@@ -82,14 +86,22 @@ class Archive:
 
 @dataclass
 class _Objects:
-    """DICOM objects by patient and study; `copies` holds all files of an object, of which the first one is used.
+    """DICOM objects by patient, study and folder.
 
-    The patient counts too, because faulty pseudonymisation gives several patients one study UID, or none.
+    The patient counts too, because faulty pseudonymisation gives several patients one study UID, or none. The folder
+    is "" where there is a study UID.
+
+    Attributes:
+        studies: {(patient, study UID, folder): files}.
+        uids: {file: SOP instance UID}.
+        copies: {what copies agree in: files}, of which the first one is used.
+        folders: {SHA-256 digest of a file: its study folder}, where the header does not name patient and study.
     """
 
-    studies: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
+    studies: dict[tuple[str, str, str], list[Path]] = field(default_factory=dict)
     uids: dict[Path, str] = field(default_factory=dict)
     copies: dict[tuple[str, ...], list[Path]] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
 
 
 def find_scans(folder: Path, skipped: Path | None = None) -> Archive:
@@ -118,8 +130,8 @@ def scans_among(files: Sequence[Path]) -> Archive:
             pictures.append(path)
         else:
             _add_dicom(path, objects, archive)
-    for (_, uid), files in objects.studies.items():
-        _add_study(uid, files, objects, archive)
+    for (owner, uid, _), files in objects.studies.items():
+        _add_study(owner, uid, files, objects, archive)
     _add_pictures(pictures, archive)
     _add_notes(archive)
     return archive
@@ -216,6 +228,7 @@ def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
             return
         header = read_header(path)
         uid = text(header, "SOPInstanceUID") or f"sha256:{sha256_of(path)}"
+        same = (uid, *_same_in_copies(path, header, objects))
     except NotPlanarError as error:
         archive.left_out.append(LeftOut(path, error.kind))
         return
@@ -225,20 +238,30 @@ def _add_dicom(path: Path, objects: _Objects, archive: Archive) -> None:
     except OSError as error:
         archive.left_out.append(LeftOut(path, f"it cannot be opened ({reason_of(error)})", failed=True))
         return
-    # Faulty pseudonymisation gives one UID to several patients or views: copies must also agree in these elements.
-    views = [text(code, "CodeValue") for item in items(header, "DetectorInformationSequence") for code in
-             items(item, "ViewCodeSequence")]  # fmt: skip
-    same = (
-        uid,
-        patient(header),
-        *(text(header, keyword) for keyword in ("InstanceNumber", "ImageID", "SeriesDescription", "Rows")),
-        *views,
-    )
     objects.copies.setdefault(same, []).append(path)
     if len(objects.copies[same]) > 1:
         return
     objects.uids[path] = uid
-    objects.studies.setdefault((patient(header), text(header, "StudyInstanceUID")), []).append(path)
+    study = text(header, "StudyInstanceUID")
+    folder = "" if study else str(study_folder(path))
+    objects.studies.setdefault((patient(header), study, folder), []).append(path)
+
+
+def _same_in_copies(path: Path, header: Dataset, objects: _Objects) -> tuple[str, ...]:
+    """Return what files with one SOP instance UID agree in if they are copies of one object.
+
+    Faulty pseudonymisation gives one UID to several patients or views. Without a study, copies have equal bytes; with
+    a study but no patient, they have equal bytes or lie in one study folder.
+    """
+    owner, study, where = patient(header), text(header, "StudyInstanceUID"), ""
+    if not (owner and study):
+        digest = sha256_of(path)
+        folder = objects.folders.setdefault(digest, str(study_folder(path)))
+        where = folder if study else digest
+    views = [text(code, "CodeValue") for item in items(header, "DetectorInformationSequence") for code in
+             items(item, "ViewCodeSequence")]  # fmt: skip
+    described = (text(header, keyword) for keyword in ("InstanceNumber", "ImageID", "SeriesDescription", "Rows"))
+    return (owner, where, *described, *views)
 
 
 def is_packed(path: Path) -> bool:
@@ -258,7 +281,7 @@ def _why_not_read(path: Path) -> str:
     return "Interfile is a format that is not read: export it as DICOM" if start == _INTERFILE else ""
 
 
-def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive) -> None:
+def _add_study(owner: str, uid: str, files: list[Path], objects: _Objects, archive: Archive) -> None:
     """Add the whole-body scans of one study to the archive, with what was left out."""
     candidates: list[Candidate] = []
     for group in group_files(files):
@@ -267,7 +290,7 @@ def _add_study(uid: str, files: list[Path], objects: _Objects, archive: Archive)
         except UserError as error:
             archive.left_out += [LeftOut(path, str(error).rstrip("."), failed=True) for path in group]
     copies = {same[0]: tuple(same[1:]) for same in objects.copies.values() if len(same) > 1}
-    chosen, rejected = choose(candidates)
+    chosen, rejected = choose(candidates, owner, uid)
     archive.left_out += [LeftOut(path, why) for each, why in rejected for path in each.files]
     for scan, excluded in chosen:
         files_of = tuple(sorted(scan.files))

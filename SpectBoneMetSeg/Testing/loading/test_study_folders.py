@@ -1,0 +1,105 @@
+"""Headers that do not name patient and study: only files of one study folder are related, and no scan is lost."""
+
+import pytest
+from SpectBoneMetSegLib.loading import group_files
+from SpectBoneMetSegLib.loading.archive import find_scans
+
+BOTH = ("anterior", "posterior")
+#: Headers that lack the patient, the study or both.
+UNIDENTIFIED = [
+    {"PatientID": "", "StudyInstanceUID": ""},
+    {"PatientID": "", "StudyInstanceUID": "1.2.3"},
+    {"PatientID": "ANON", "StudyInstanceUID": ""},
+]
+IDENTIFIED = {"PatientID": "P", "StudyInstanceUID": "1.2.3"}
+
+
+@pytest.fixture
+def put(tmp_path, person, nm_file):
+    """Writes a scan of both views, or of the numbered one, into the archive; header values as keywords."""
+
+    def write(name, view=None, **header):
+        frames, views = (list(person), BOTH) if view is None else ([person[view]], BOTH[view : view + 1])
+        return nm_file(tmp_path / "in" / name, frames, views, **header)
+
+    return write
+
+
+def found(tmp_path):
+    """The files of each scan, relative to the archive."""
+    scans = find_scans(tmp_path / "in").scans
+    return sorted([path.relative_to(tmp_path / "in").as_posix() for path in scan.files] for scan in scans)
+
+
+@pytest.mark.parametrize("header", UNIDENTIFIED)
+def test_views_in_folders_of_two_patients_are_two_scans(put, tmp_path, header):
+    front, behind = put("2023/patA/ant.dcm", 0, **header), put("2023/patB/post.dcm", 1, **header)
+    assert found(tmp_path) == [["2023/patA/ant.dcm"], ["2023/patB/post.dcm"]]
+    assert group_files([front, behind]) == [(front,), (behind,)]
+
+
+@pytest.mark.parametrize("header", UNIDENTIFIED)
+def test_views_whose_sides_no_header_states_are_two_scans_in_two_folders_and_one_scan_in_one(put, tmp_path, header):
+    unknown = {"DetectorInformationSequence": None, "SeriesDescription": "WB BONE"} | header
+    put("2023/patA/1.dcm", 0, **unknown)
+    put("2023/patB/2.dcm", 1, **unknown)
+    assert found(tmp_path) == [["2023/patA/1.dcm"], ["2023/patB/2.dcm"]]
+    put("2023/patC/3.dcm", 0, **unknown)
+    put("2023/patC/4.dcm", 1, **unknown)
+    assert found(tmp_path)[2:] == [["2023/patC/3.dcm", "2023/patC/4.dcm"]]
+
+
+@pytest.mark.parametrize("header", UNIDENTIFIED)
+@pytest.mark.parametrize(
+    "names",
+    [("ant.dcm", "post.dcm"), ("ANT/1.dcm", "POST/1.dcm"), ("anterior view/1.dcm", "wb_posterior/1.dcm")],
+)
+def test_views_in_one_study_folder_are_one_scan(put, tmp_path, header, names):
+    for patient in ("patA", "patB"):
+        for view, name in enumerate(names):
+            put(f"2023/{patient}/{name}", view, **header)
+    assert found(tmp_path) == [[f"2023/{patient}/{name}" for name in names] for patient in ("patA", "patB")]
+
+
+def test_views_in_folders_of_their_series_are_one_scan_if_patient_and_study_agree(put, tmp_path):
+    put("2023/SE1/1", 0, **IDENTIFIED)
+    put("2023/SE2/1", 1, **IDENTIFIED)
+    assert found(tmp_path) == [["2023/SE1/1", "2023/SE2/1"]]
+
+
+def test_without_a_study_scans_in_one_folder_are_never_taken_for_repeats(put, tmp_path):
+    put("patA.dcm", StudyInstanceUID="", PatientID="ANON")
+    put("patB.dcm", StudyInstanceUID="", PatientID="ANON", AcquisitionTime="102000")
+    put("patC.dcm", StudyInstanceUID="", PatientID="ANON", ImageType=["DERIVED", "PRIMARY", "WHOLE BODY", "EMISSION"])
+    assert found(tmp_path) == [["patA.dcm"], ["patB.dcm"], ["patC.dcm"]]
+
+
+@pytest.mark.parametrize("header", UNIDENTIFIED)
+def test_scans_in_folders_of_two_patients_are_never_taken_for_repeats(put, tmp_path, header):
+    put("2023/patA/scan.dcm", **header)
+    put("2023/patB/scan.dcm", **header)
+    assert found(tmp_path) == [["2023/patA/scan.dcm"], ["2023/patB/scan.dcm"]]
+
+
+def test_repeats_in_folders_of_their_series_are_repeats_if_patient_and_study_agree(put, tmp_path):
+    put("2023/SE1/1", **IDENTIFIED)
+    put("2023/SE2/1", AcquisitionTime="102000", **IDENTIFIED)
+    assert found(tmp_path) == [["2023/SE2/1"]]
+
+
+@pytest.mark.parametrize("header", UNIDENTIFIED)
+def test_one_careless_uid_hides_no_other_content_and_equal_content_is_a_copy(put, tmp_path, header):
+    first = put("2023/patA/scan.dcm", SOPInstanceUID="1.2.3.4", SeriesInstanceUID="1.5", **header)
+    put("2023/patB/scan.dcm", SOPInstanceUID="1.2.3.4", SeriesInstanceUID="1.6", **header)
+    copy = tmp_path / "in" / "2023" / "patC" / "scan.dcm"
+    copy.parent.mkdir()
+    copy.write_bytes(first.read_bytes())
+    scans = find_scans(tmp_path / "in").scans
+    assert found(tmp_path) == [["2023/patA/scan.dcm"], ["2023/patB/scan.dcm"]]
+    assert [scan.copies for scan in scans if scan.copies] == [{first: (copy,)}]
+
+
+def test_without_a_study_what_is_no_whole_body_image_of_the_same_folder_is_left_out(put, tmp_path):
+    put("patA/scan.dcm", StudyInstanceUID="")
+    put("patA/spot.dcm", 0, StudyInstanceUID="", ImageType=["ORIGINAL", "PRIMARY", "STATIC"], PixelSpacing=[1.0, 1.0])
+    assert found(tmp_path) == [["patA/scan.dcm"]]
