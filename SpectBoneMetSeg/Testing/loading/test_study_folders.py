@@ -1,6 +1,7 @@
-"""Headers that do not name patient and study: only files of one study folder are related, and no scan is lost."""
+"""Files without a patient and a study: only those of one study folder are related, and no scan is lost."""
 
 import pytest
+from SpectBoneMetSegLib.batch.manifest import find_cases
 from SpectBoneMetSegLib.loading import group_files
 from SpectBoneMetSegLib.loading.archive import find_scans
 
@@ -103,3 +104,57 @@ def test_without_a_study_what_is_no_whole_body_image_of_the_same_folder_is_left_
     put("patA/scan.dcm", StudyInstanceUID="")
     put("patA/spot.dcm", 0, StudyInstanceUID="", ImageType=["ORIGINAL", "PRIMARY", "STATIC"], PixelSpacing=[1.0, 1.0])
     assert found(tmp_path) == [["patA/scan.dcm"]]
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Makes image files, of which only the names count here."""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / "in" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+
+    return make
+
+
+def test_images_in_folders_of_two_patients_are_two_scans(images, tmp_path):
+    images("2023/patA/anterior.nrrd", "2023/patB/posterior.nrrd")
+    assert found(tmp_path) == [["2023/patA/anterior.nrrd"], ["2023/patB/posterior.nrrd"]]
+
+
+@pytest.mark.parametrize("names", [("anterior.nrrd", "posterior.nrrd"), ("ANT/ant.png", "POST/post.png")])
+def test_images_of_nested_studies_are_one_case_a_study(images, tmp_path, names):
+    wanted = [[f"2023/{patient}/{name}" for name in names] for patient in ("patA", "patB", "patC")]
+    images(*(name for study in wanted for name in study))
+    assert found(tmp_path) == wanted
+    cases = find_cases(tmp_path / "in", tmp_path / "out").cases
+    assert [case.name for case in cases] == ["patA", "patB", "patC"]
+
+
+def test_too_many_images_in_one_folder_fail_and_hinder_no_other_study(images, tmp_path):
+    images("2023/many/1.png", "2023/many/2.png", "2023/many/3.png", "2023/patA/anterior.png")
+    assert found(tmp_path) == [["2023/patA/anterior.png"]]
+    failed = [each for each in find_scans(tmp_path / "in").left_out if each.failed]
+    assert [each.path.parent.name for each in failed] == ["many"] * 3
+    assert {each.reason for each in failed} == {
+        "one of 3 images in one folder; give each study a folder of its own",
+    }
+
+
+@pytest.mark.parametrize("header", [{"StudyInstanceUID": ""}, {}])
+def test_images_in_a_folder_beside_several_dicom_studies_are_a_study_of_their_own(put, images, tmp_path, header):
+    put("2023/patA/IM1", **header)
+    put("2023/patB/IM1", **({"StudyInstanceUID": "1.2.4"} | header))
+    images("2023/patC/anterior.png", "2023/patC/posterior.png")
+    assert found(tmp_path)[2:] == [["2023/patC/anterior.png", "2023/patC/posterior.png"]]
+
+
+def test_images_beside_above_and_below_the_files_of_one_dicom_study_are_no_scan(put, images, tmp_path):
+    for patient in ("patA", "patB"):
+        put(f"2023/{patient}/DICOM/IM1", StudyInstanceUID="1.2.3" if patient == "patA" else "1.2.4")
+        images(*(f"2023/{patient}/{name}" for name in ("above.png", "DICOM/export/below.png", "VIEWER/beside.png")))
+    assert found(tmp_path) == [["2023/patA/DICOM/IM1"], ["2023/patB/DICOM/IM1"]]
+    reasons = [each.reason for each in find_scans(tmp_path / "in").left_out]
+    assert reasons == ["an image next to DICOM files"] * 6

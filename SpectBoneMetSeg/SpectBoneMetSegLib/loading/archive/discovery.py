@@ -73,10 +73,10 @@ class FoundScan:
 
 @dataclass
 class Archive:
-    """Content of a folder: scans in the order of their files, and files that are not read.
+    """Content of a folder: scans, and files that are not read.
 
     Attributes:
-        scans: scans found, in the order of their files.
+        scans: scans found, DICOM before images without a header, both in the order of their files.
         left_out: files that are not read, with the reason.
     """
 
@@ -306,16 +306,40 @@ def _add_study(owner: str, uid: str, files: list[Path], objects: _Objects, archi
 
 
 def _add_pictures(pictures: list[Path], archive: Archive) -> None:
-    """Add images without a header as a scan, but only where there is no DICOM scan."""
-    if archive.scans:
-        archive.left_out += [LeftOut(path, "an image next to DICOM files") for path in pictures]
-    elif pictures and len(pictures) <= 2:
-        archive.scans.append(FoundScan(tuple(pictures)))
-    elif pictures:
-        archive.left_out += [
-            LeftOut(path, f"one of {len(pictures)} images; give each study a folder of its own", failed=True)
-            for path in pictures
-        ]
+    """Add the images without a header of every study folder as a scan, but not next to a DICOM scan."""
+    studies = _studies_below(archive.scans)
+    folders: dict[Path, list[Path]] = {}
+    for path in pictures:
+        folders.setdefault(study_folder(path), []).append(path)
+    for folder, images in folders.items():
+        if _is_next_to(folder, studies):
+            archive.left_out += [LeftOut(path, "an image next to DICOM files") for path in images]
+        elif len(images) <= 2:
+            archive.scans.append(FoundScan(tuple(images)))
+        else:
+            why = f"one of {len(images)} images in one folder; give each study a folder of its own"
+            archive.left_out += [LeftOut(path, why, failed=True) for path in images]
+
+
+def _studies_below(scans: Sequence[FoundScan]) -> dict[Path, set[str]]:
+    """Return {folder: study UIDs, or else study folders, of the scans in it or below it}."""
+    studies: dict[Path, set[str]] = {}
+    for scan in scans:
+        for path in scan.files:
+            own = study_folder(path)
+            for folder in (own, *own.parents):
+                studies.setdefault(folder, set()).add(scan.study_uid or str(own))
+    return studies
+
+
+def _is_next_to(folder: Path, studies: Mapping[Path, set[str]]) -> bool:
+    """Whether a folder's images were exported with DICOM scans, or shown by the viewer that came with them.
+
+    They are if the folder holds DICOM scans, or if the nearest one around it that does holds a single study: in a
+    folder of several studies each subfolder may be another patient's.
+    """
+    nearest = next((around for around in (folder, *folder.parents) if around in studies), None)
+    return nearest is not None and (nearest == folder or len(studies[nearest]) == 1)
 
 
 def _sentences(left_out: list[LeftOut]) -> list[str]:
