@@ -17,6 +17,9 @@ __all__ = ["group_files", "study_folder"]
 
 #: Words that say nothing more than which image it is in the name of a folder.
 _OTHER_WORDS = frozenset({"", "view", "image", "wb", "whole", "body", "wholebody", "bone", "scan"})
+#: Name of a folder with one series of a study, as on a CD.
+_SERIES = re.compile(r"(?:se|ser|series)[\W_]*\d+", re.IGNORECASE)
+_UID = re.compile(r"[0-2](?:\.\d+){3,}")
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,17 @@ def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
 
 
 def study_folder(path: Path) -> Path:
-    """Return the folder of a file's study: its folder, or the one around folders that only name a view ("ANT")."""
+    """Return the folder of a file's study: its folder, or the one around folders of one view ("ANT") or series."""
     folder = path.parent
-    while _names_a_view_only(folder.name):
+    while _names_a_view_only(folder.name) or _is_of_a_series(folder):
         folder = folder.parent
     return folder
+
+
+def _is_of_a_series(folder: Path) -> bool:
+    """Whether a folder is named as a series of a study: "SE0001", or "study UID/series UID" as in Slicer's database."""
+    uids = _UID.fullmatch(folder.name) and _UID.fullmatch(folder.parent.name)
+    return bool(_SERIES.fullmatch(folder.name) or uids)
 
 
 def _names_a_view_only(name: str) -> bool:

@@ -53,7 +53,13 @@ def test_views_whose_sides_no_header_states_are_two_scans_in_two_folders_and_one
 @pytest.mark.parametrize("header", UNIDENTIFIED)
 @pytest.mark.parametrize(
     "names",
-    [("ant.dcm", "post.dcm"), ("ANT/1.dcm", "POST/1.dcm"), ("anterior view/1.dcm", "wb_posterior/1.dcm")],
+    [
+        ("ant.dcm", "post.dcm"),
+        ("ANT/1.dcm", "POST/1.dcm"),
+        ("anterior view/1.dcm", "wb_posterior/1.dcm"),
+        ("SE0001/IM1", "SE0002/IM1"),
+        ("1.2.840.10008.1/1.2.3.4.5/1.dcm", "1.2.840.10008.1/1.2.3.4.6/1.dcm"),
+    ],
 )
 def test_views_in_one_study_folder_are_one_scan(put, tmp_path, header, names):
     for patient in ("patA", "patB"):
@@ -66,6 +72,13 @@ def test_views_in_folders_of_their_series_are_one_scan_if_patient_and_study_agre
     put("2023/SE1/1", 0, **IDENTIFIED)
     put("2023/SE2/1", 1, **IDENTIFIED)
     assert found(tmp_path) == [["2023/SE1/1", "2023/SE2/1"]]
+
+
+@pytest.mark.parametrize("header", UNIDENTIFIED)
+def test_folders_named_by_the_uids_of_two_studies_are_two_scans(put, tmp_path, header):
+    put("2023/1.2.840.10008.1/1.dcm", 0, **header)
+    put("2023/1.2.840.10008.2/1.dcm", 1, **header)
+    assert found(tmp_path) == [["2023/1.2.840.10008.1/1.dcm"], ["2023/1.2.840.10008.2/1.dcm"]]
 
 
 def test_without_a_study_scans_in_one_folder_are_never_taken_for_repeats(put, tmp_path):
