@@ -15,8 +15,8 @@ from SpectBoneMetSegLib.scan.aggregation import views_on_anterior_grid
 from SpectBoneMetSegLib.scan.display import display_window, side_marks
 from SpectBoneMetSegLib.scan.planar import PlanarView, ViewName, WholeBodyScan, mirror
 
-from .labels.consensus import Consensus
-from .labels.marks import Labels, image_of, is_union
+from .labels.consensus import Consensus, comparable
+from .labels.marks import Labels, image_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,9 +59,9 @@ def write_disagreement(path: Path, case: str, scan: WholeBodyScan, readers: Sequ
     figure = Figure(figsize=(width, HEIGHT_INCHES + 1.4), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(scan.views), squeeze=False)[0]
-    union = any(is_union(labels) for labels in readers)
+    readers, images = comparable(readers, scan)
     for axes, (name, view) in zip(panels, views_on_anterior_grid(scan).items(), strict=True):
-        masks = [image_of(labels, None if union else name, scan.frame.shape) for labels in readers]
+        masks = [image_of(labels, name if name in images else None, scan.frame.shape) for labels in readers]
         _draw(axes, name, view, masks, window)
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=COLORS[i % len(COLORS)], label=labels.reader) for i, labels in enumerate(readers)

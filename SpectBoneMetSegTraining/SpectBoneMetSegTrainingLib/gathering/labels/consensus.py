@@ -1,8 +1,9 @@
 """Consensus of several readers of one scan (Lin et al. 2022, Sec. 2.2; see `reader_agreement` for Eq. 2).
 
-An image is a view, or the union of both views if a reader outlined the union. If every pair of readers differs by at
-most 5 %, one reader's outlines are chosen at random; else the consensus is the majority vote per pixel, and the image
-is listed for re-annotation. Lesions without a pixel of the majority are "ignore", as in the simulated data.
+An image is a view, or the union of both views if a reader outlined the union and every other reader assessed both
+views. If every pair of readers differs by at most 5 %, one reader's outlines are chosen at random; else the consensus
+is the majority vote per pixel, and the image is listed for re-annotation. Lesions without a pixel of the majority are
+"ignore", as in the simulated data.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ...dataset.reader_agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
-from .marks import Labels, Mark, covered_views, image_of, is_union
+from .marks import Labels, Mark, covered_views, image_of, in_views, is_union
 
-__all__ = ["Consensus", "ReaderPair", "settle"]
+__all__ = ["Consensus", "ReaderPair", "comparable", "settle"]
 
 #: Name of a consensus lesion, which no single reader outlined.
 AGREED_NAME = "agreed"
@@ -55,7 +56,7 @@ class Consensus:
 
     Attributes:
         labels: labels for training.
-        decided_by: "one reader", "agreement" or "majority" (in any image).
+        decided_by: "one reader" (no image has two), "agreement" or "majority" (in any image).
         comparisons: every pair on every image.
         again: the images to be annotated again.
     """
@@ -75,7 +76,7 @@ def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Genera
     """Compute the consensus of at least one reader of a scan; `rng` chooses among agreeing readers."""
     if len(readers) == 1:
         return Consensus(readers[0], "one reader")
-    images: list[ViewName | None] = [None] if any(is_union(labels) for labels in readers) else list(scan.views)
+    readers, images = comparable(readers, scan)
     order = [readers[i] for i in rng.permutation(len(readers))]
     marks: list[Mark] = []
     covers: set[ViewName | None] = set()
@@ -86,21 +87,38 @@ def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Genera
         if not group:
             continue
         covers.add(image)
-        pairs = _compare([labels for labels in readers if labels in group], image, scan)
+        pairs = _compare([labels for labels in readers if _speaks_of(labels, image, scan)], image, scan)
         compared += pairs
         # Numerical tolerance, so that 19 of 20 pixels differ by no more than 5 %.
         if max((pair.difference for pair in pairs), default=0.0) <= LARGEST_DIFFERENCE + 1e-9:
-            marks += [mark for mark in group[0].marks if image is None or mark.view == image]
+            found = [mark for mark in group[0].marks if image is None or mark.view == image]
         else:
             again.append(image or "union")
-            marks += _majority(group, image, scan)
+            found = _majority(group, image, scan)
+        marks += found
     if again:
         # Lesions of different origin are merged by position.
         marks = [replace(mark, name=AGREED_NAME) for mark in marks]
     sources = tuple(source for labels in readers for source in labels.sources)
     notes = tuple(note for labels in readers for note in labels.notes)
     agreed = Labels(AGREED_NAME, tuple(marks), frozenset(covers), sources, notes)
-    return Consensus(agreed, "majority" if again else "agreement", tuple(compared), tuple(again))
+    decided_by: Literal["majority", "agreement", "one reader"] = (
+        "majority" if again else "agreement" if compared else "one reader"
+    )
+    return Consensus(agreed, decided_by, tuple(compared), tuple(again))
+
+
+def comparable(readers: Sequence[Labels], scan: WholeBodyScan) -> tuple[list[Labels], list[ViewName | None]]:
+    """Return the readers' labels as they are compared, and the images in which they are; None is the union.
+
+    A reader of one view says nothing about the union. With such a reader, outlines of the union are compared in each
+    view that shows them, so that no pair of readers goes uncompared.
+    """
+    if not any(is_union(labels) for labels in readers):
+        return list(readers), list(scan.views)
+    if all(_speaks_of(labels, None, scan) for labels in readers):
+        return list(readers), [None]
+    return [in_views(labels, scan) if is_union(labels) else labels for labels in readers], list(scan.views)
 
 
 def _speaks_of(labels: Labels, image: ViewName | None, scan: WholeBodyScan) -> bool:

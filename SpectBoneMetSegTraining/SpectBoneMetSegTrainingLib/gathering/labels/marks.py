@@ -14,7 +14,7 @@ A view without a label is "ignore" entirely, because no reader assessed it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,17 @@ def covered_views(labels: Labels, scan: WholeBodyScan) -> tuple[ViewName, ...]:
 def is_union(labels: Labels) -> bool:
     """Whether a mark is the union of both views."""
     return None in labels.covers
+
+
+def in_views(labels: Labels, scan: WholeBodyScan) -> Labels:
+    """Return the labels of a union as labels of each view, as they are trained on: "ignore" where none is shown."""
+    marks = [
+        Mark(group[0].name, mask, name, ignore=not labelled[name])
+        for group in _by_name(labels.marks)
+        for masks, labelled, _ in _pieces(group, scan)
+        for name, mask in masks.items()
+    ]
+    return replace(labels, marks=tuple(marks), covers=frozenset(covered_views(labels, scan)))
 
 
 def image_of(labels: Labels, view: ViewName | None, shape: tuple[int, int]) -> Mask:
