@@ -3,7 +3,7 @@
 An image is a view, or the union of both views if a reader outlined the union and every other reader assessed both
 views. If every pair of readers differs by at most 5 %, one reader's outlines are chosen at random; else the consensus
 is the majority vote per pixel, and the image is listed for re-annotation. Lesions without a pixel of the majority are
-"ignore", as in the simulated data.
+"ignore", as in the simulated data. What any reader excluded stays excluded, except for pixels of the consensus lesions.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from SpectBoneMetSegLib.lesions.components import EIGHT_CONNECTED
 from SpectBoneMetSegLib.scan.planar import ViewName, WholeBodyScan
 
 from ...dataset.reader_agreement import LARGEST_DIFFERENCE, area_difference, dice, majority
-from .marks import Labels, Mark, covered_views, image_of, in_views, is_union
+from .marks import IGNORE_NAME, Labels, Mark, Mask, covered_views, image_of, in_views, is_union
 
 __all__ = ["Consensus", "ReaderPair", "comparable", "settle"]
 
@@ -95,7 +94,7 @@ def settle(readers: Sequence[Labels], scan: WholeBodyScan, rng: np.random.Genera
         else:
             again.append(image or "union")
             found = _majority(group, image, scan)
-        marks += found
+        marks += [*found, *_excluded(group, found, image, scan)]
     if again:
         # Lesions of different origin are merged by position.
         marks = [replace(mark, name=AGREED_NAME) for mark in marks]
@@ -143,16 +142,31 @@ def _compare(group: Sequence[Labels], image: ViewName | None, scan: WholeBodySca
 
 
 def _majority(group: Sequence[Labels], image: ViewName | None, scan: WholeBodyScan) -> list[Mark]:
-    """Return the majority vote as lesions, and areas that it does not touch as "ignore"."""
+    """Return the majority vote as lesions, and lesions that it does not touch as "ignore"."""
     from scipy import ndimage
 
-    shape = scan.frame.shape
-    agreed = majority([image_of(labels, image, shape) for labels in group])
-    anything: list[NDArray[np.bool_]] = [
-        mark.mask for labels in group for mark in labels.marks if image is None or mark.view == image
-    ]
-    touched = np.any([np.zeros(shape, bool), *anything], axis=0)
+    masks = [image_of(labels, image, scan.frame.shape) for labels in group]
+    agreed = majority(masks)
+    touched = np.any(masks, axis=0)
     pieces, _ = ndimage.label(touched, structure=EIGHT_CONNECTED)
     disputed = touched & ~np.isin(pieces, np.unique(pieces[agreed]))
     marks = [Mark(AGREED_NAME, agreed, image), Mark(AGREED_NAME, disputed, image, ignore=True)]
     return [mark for mark in marks if mark.mask.any()]
+
+
+def _excluded(
+    group: Sequence[Labels], marks: Sequence[Mark], image: ViewName | None, scan: WholeBodyScan
+) -> list[Mark]:
+    """Return, per view, what any reader of the group excluded and `marks` do not contain."""
+    found = []
+    for name in scan.views if image is None else [image]:
+        said = _all_of([mark for labels in group for mark in labels.marks if mark.ignore], name, scan)
+        rest = said & ~_all_of(marks, name, scan)
+        if rest.any():
+            found.append(Mark(IGNORE_NAME, rest, name, ignore=True))
+    return found
+
+
+def _all_of(marks: Sequence[Mark], view: ViewName, scan: WholeBodyScan) -> Mask:
+    masks = [mark.mask for mark in marks if mark.view in (None, view)]
+    return np.any([np.zeros(scan.frame.shape, bool), *masks], axis=0)
