@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,8 @@ def image_of(labels: Labels, view: ViewName | None, shape: tuple[int, int]) -> M
 def instances_of(labels: Labels, scan: WholeBodyScan) -> list[Instance]:
     """Return the lesions of a scan, numbered from head to foot.
 
-    A lesion is one connected piece of a mark; marks of one name that overlap across views are one lesion in both.
+    A lesion is one connected piece of a mark; marks of one name that overlap across views are one lesion in both. Two
+    marks of one view are two lesions, even if they touch and have one name.
     """
     lesions = [item for marks in _by_name(labels.marks) for item in _pieces(marks, scan)]
     lesions.sort(key=lambda item: _height(item[0]))
@@ -164,26 +166,58 @@ def _by_name(marks: Iterable[Mark]) -> list[list[Mark]]:
 
 
 def _pieces(marks: list[Mark], scan: WholeBodyScan) -> list[Piece]:
-    """Return the connected components of marks of one name, each with its mask in every view."""
+    """Return the lesions in marks of one name, each with its mask in every view."""
+    found: list[Piece] = []
+    for own in _joined(marks):
+        whole = np.any([mark.mask for mark in own], axis=0)
+        masks: dict[ViewName, Mask] = {}
+        for name in scan.views:
+            mask = np.any(
+                [np.zeros(whole.shape, bool), *(each.mask for each in own if each.view in (None, name))], axis=0
+            )
+            if mask.any():
+                masks[name] = mask
+        union = any(mark.view is None for mark in own)
+        wanted = not marks[0].ignore
+        labelled = shown_in(whole, scan) if union and wanted else dict.fromkeys(masks, wanted)
+        about = {"source": "union of both views" if union and len(scan.views) > 1 else "per view"}
+        found.append((masks, {name: labelled[name] for name in masks}, about))
+    return found
+
+
+def _joined(marks: list[Mark]) -> list[list[Mark]]:
+    """Return the parts of marks of one name that are one lesion each: connected, and from one mark in every view."""
     from scipy import ndimage
 
     together = np.any([mark.mask for mark in marks], axis=0)
     components, count = ndimage.label(together, structure=EIGHT_CONNECTED)
-    found: list[Piece] = []
+    found = []
     for number in range(1, count + 1):
         piece = components == number
-        masks: dict[ViewName, Mask] = {}
-        for name in scan.views:
-            own = [mark.mask & piece for mark in marks if mark.view in (None, name)]
-            mask = np.any([np.zeros(piece.shape, bool), *own], axis=0)
-            if mask.any():
-                masks[name] = mask
-        union = any(mark.view is None and (mark.mask & piece).any() for mark in marks)
-        wanted = not marks[0].ignore
-        labelled = shown_in(piece, scan) if union and wanted else dict.fromkeys(masks, wanted)
-        about = {"source": "union of both views" if union and len(scan.views) > 1 else "per view"}
-        found.append((masks, {name: labelled[name] for name in masks}, about))
+        parts = [replace(mark, mask=mark.mask & piece) for mark in marks if (mark.mask & piece).any()]
+        found += _one_a_view(parts)
     return found
+
+
+def _one_a_view(parts: list[Mark]) -> list[list[Mark]]:
+    """Divide parts that touch so that no two are of one view; those that overlap most across views stay together."""
+    if len({part.view for part in parts}) == len(parts):
+        return [parts]
+    groups = [[part] for part in parts]
+    while True:
+        pairs = [
+            (_overlap(one, two), i, j)
+            for (i, one), (j, two) in combinations(enumerate(groups), 2)
+            if {part.view for part in one}.isdisjoint(part.view for part in two)
+        ]
+        most, i, j = max(pairs, key=lambda pair: pair[0], default=(0, 0, 0))
+        if not most:
+            return groups
+        groups[i] += groups.pop(j)
+
+
+def _overlap(one: list[Mark], two: list[Mark]) -> int:
+    return sum(int((first.mask & second.mask).sum()) for first in one for second in two)
 
 
 def shown_in(mask: Mask, scan: WholeBodyScan) -> dict[ViewName, bool]:
