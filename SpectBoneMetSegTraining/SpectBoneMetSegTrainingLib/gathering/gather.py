@@ -4,14 +4,14 @@
     DATA-private/    pseudonyms.key, found.csv, agreement.csv, annotate_again.csv, summary.txt, sources.json,
                      disagreements/<case>.png: paths and readers' names, not to be shared
 
-An interrupted call can be resumed. A case gathered before is rewritten if its labels changed, an unlabelled case
-becomes labelled when it gets labels, and no case is removed. New patients join the existing folds (`extend_split`);
-no patient changes splits. With a test share, some of the new labelled patients are held out as the test set.
+An interrupted call can be resumed. A case gathered before is rewritten if its labels changed or its scan got another
+view, and an unlabelled case becomes labelled when it gets labels. A case is removed only if another one holds its files
+(see `known_scans`). New patients join the existing folds (`extend_split`); no patient changes splits. With a test
+share, some of the new labelled patients are held out as the test set.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,6 @@ import numpy as np
 from SpectBoneMetSegLib.common.errors import UserError, reason_of, why_unread
 from SpectBoneMetSegLib.common.packages import is_installed
 from SpectBoneMetSegLib.common.plural import pluralize
-from SpectBoneMetSegLib.loading import read_files
 from SpectBoneMetSegLib.scan.planar import WholeBodyScan
 from SpectBoneMetSegLib.scan.plausibility import check_scan
 
@@ -36,15 +35,21 @@ from .discovery.pseudonyms import Pseudonyms, read_or_make_key
 from .discovery.scan_files import ScanFiles
 from .discovery.studies import Found, LabelledStudy
 from .formats.read_labels import read_labels
+from .known_scans import Known, cases_with_files, only_with
 from .labels.consensus import Consensus, settle
 from .labels.marks import LabelledScan, instances_of
 from .report import SUMMARY_FILE, AgreementRow, Outcome, ReportRow, describe, why_left_out, write_report
+from .scan_reading import read_found
 
 __all__ = ["Gathered", "NothingUsableError", "gather", "private_folder", "sources_of"]
 
 SOURCES = "sources.json"
 PICTURES = "disagreements"
 WITHOUT_LABELS = "None of its labels can be used: it is taken as unlabelled, because it lies in such a folder too."
+PART_OF_ANOTHER = (
+    "Some of its files are in the data set as part of another scan; put all files of one scan into one folder, or "
+    "gather into a new data set."
+)
 NO_PATIENT = "It names no patient and counts as a patient of its own."
 
 
@@ -137,7 +142,6 @@ class _Gatherer:
         new = not (data / "dataset.json").exists() and not holds_cases(data)
         self.names = Pseudonyms(read_or_make_key(self.private, new=new))
         self.records = {record["case"]: record for record in records_of(data)}
-        self.owner = {name: case for case, record in self.records.items() for name in record.get("files", ())}
         self.rows: list[ReportRow] = []
         self.agreement: list[AgreementRow] = []
         self.met: dict[str, str] = {}
@@ -195,7 +199,7 @@ class _Gatherer:
         """Add a scan on disk with its label files; readers whose files cannot be used are skipped."""
         path = str(study.scan.files[0])
         try:
-            scan, notes = _read(study.scan)
+            scan, notes = read_found(study.scan)
         except (UserError, OSError) as error:
             self.rows.append(ReportRow(path, "labelled", "left out", why_unread(error), failed=True))
             return
@@ -215,10 +219,12 @@ class _Gatherer:
             )
             self.rows.append(ReportRow(path, "labelled", "left out", reason, failed=True))
 
-    def _labelled(self, item: LabelledScan, identity: Sequence[str], known: Sequence[str]) -> None:
-        case = self._case(identity)
-        if case in self.met:
-            self.rows.append(ReportRow(item.place, "labelled", "left out", f"It is the same scan as {self.met[case]}."))
+    def _labelled(self, item: LabelledScan, identity: Sequence[str], remarks: Sequence[str]) -> None:
+        known = cases_with_files(self._file_names(identity), self.records, labelled=True)
+        case = self._case(identity, known)
+        reason = self._why_not(case, known)
+        if reason:
+            self.rows.append(ReportRow(item.place, "labelled", "left out", reason))
             return
         try:
             scan, notes = check_counts(item.scan)
@@ -227,7 +233,7 @@ class _Gatherer:
             return
         crop, unsure = find_crop(scan)
         about = self._about(case, item.patient, identity)
-        notes = [*known, *notes]
+        notes = [*remarks, *notes]
         notes += ["Kept for the test."] if about["patient"] in self.test else []
         truth = settle(item.labels, scan, np.random.default_rng((self.seed, int(case.split("_")[1], 16))))
         instances = instances_of(truth.labels, scan)
@@ -243,13 +249,14 @@ class _Gatherer:
         }
         before = self.records.get(case, {})
         outcome: Outcome = "changed" if before else "new"
-        if before.get("labels", {}).get("digest") == about["labels"]["digest"]:
+        notes += self._replacement(known, about)
+        if _digest_and_files(before) == _digest_and_files(about):
             outcome = "as before"
         else:
             forget_case(self.data, case)
             split = "test" if about["patient"] in self.test else "train"
             write_scan(self.data, case, scan, crop, instances, about, split)
-        self._remember(case, item.place, scan, about)
+        self._remember(case, item.place, scan, known)
         self._record_agreement(case, item, scan, truth)
         lesions = sum(any(lesion.labelled.values()) for lesion in instances)
         self.rows.append(
@@ -270,19 +277,21 @@ class _Gatherer:
         )
 
     def _unlabelled(self, files: ScanFiles, remark: str = "") -> None:
-        path, case = str(files.files[0]), self._case(files.uids)
+        known = cases_with_files(self._file_names(files.uids), self.records, labelled=False)
+        path, case = str(files.files[0]), self._case(files.uids, known)
         row = ReportRow(path, "unlabelled", "left out", "")
-        known = {self.owner[name] for name in self._file_names(files.uids) if name in self.owner}
-        if case in self.records and "lesions" not in self.records[case]:
+        if known.kept:
+            labelled = "lesions" in self.records[known.kept[0]]
+            reason = "It is in the data set with labels." if labelled else PART_OF_ANOTHER
+            self.rows.append(replace(row, reason=reason, case=known.kept[0]))
+            return
+        if known.replaced == (case,) and self.records[case]["files"] == self._file_names(files.uids):
             patient = self.records[case]["patient"]
             self.rows.append(replace(row, outcome="as before", case=case, patient=patient, notes=remark))
             self.met[case] = path
             return
-        if known:
-            self.rows.append(replace(row, reason="It is in the data set with labels.", case=min(known)))
-            return
         try:
-            scan, read_notes = _read(files)
+            scan, read_notes = read_found(files)
             scan, notes = check_counts(scan)
             notes = [*filter(None, [remark]), *read_notes, *notes]
         except (UserError, OSError) as error:
@@ -293,11 +302,13 @@ class _Gatherer:
             self.rows.append(replace(row, reason=f"{unsure[0]} Without a label that is too little."))
             return
         about = self._about(case, files.patient, files.uids)
-        notes += [] if files.patient else [NO_PATIENT]
+        notes += [*([] if files.patient else [NO_PATIENT]), *self._replacement(known, about)]
+        forget_case(self.data, case)
         write_scan(self.data, case, scan, crop, None, about, "unlabelled")
-        self._remember(case, path, scan, about)
-        views = " and ".join(scan.views)
-        self.rows.append(ReportRow(path, "unlabelled", "new", "", case, about["patient"], views, notes=" ".join(notes)))
+        outcome: Outcome = "changed" if case in self.records else "new"
+        self._remember(case, path, scan, known)
+        row = replace(row, outcome=outcome, case=case, patient=about["patient"], views=" and ".join(scan.views))
+        self.rows.append(replace(row, notes=" ".join(notes)))
 
     def _about(self, case: str, patient: str, identity: Sequence[str]) -> dict[str, Any]:
         """Return the case's JSON fields; a known case keeps its patient, so that splits stay the same."""
@@ -308,16 +319,34 @@ class _Gatherer:
             "files": self._file_names(identity),
         }
 
-    def _case(self, identity: Sequence[str]) -> str:
-        return self.names.scan("\0".join(sorted(identity)))
+    def _case(self, identity: Sequence[str], known: Known) -> str:
+        """Return the name of a scan; one that replaces a case keeps its name, and so its patient and split."""
+        return known.replaced[0] if known.replaced else self.names.scan("\0".join(sorted(identity)))
+
+    def _why_not(self, case: str, known: Known) -> str:
+        """Return why a labelled scan is left out, "" if it is not."""
+        met = [name for name in (case, *known.replaced, *known.kept) if name in self.met]
+        if met:
+            return f"It is the same scan as {self.met[met[0]]}."
+        return PART_OF_ANOTHER if known.kept else ""
+
+    def _replacement(self, known: Known, about: dict[str, Any]) -> list[str]:
+        count = sum(self.records[case]["files"] != about["files"] for case in known.replaced)
+        return [f"It replaces {pluralize(count, 'scan')} of the data set that held a file of it."] if count else []
 
     def _file_names(self, identity: Sequence[str]) -> list[str]:
         return [self.names.scan(f"file {uid}") for uid in sorted(identity)]
 
-    def _remember(self, case: str, path: str, scan: WholeBodyScan, about: dict[str, Any]) -> None:
+    def _remember(self, case: str, path: str, scan: WholeBodyScan, known: Known) -> None:
+        """Record a written case, and remove the others that it replaces; this comes last, so that no scan is lost."""
         self.met[case] = path
         self.sources[case] = list(scan.source.files) or [path]
-        self.owner |= dict.fromkeys(about["files"], case)
+        self.records[case] = read_json(self.data / "instances" / f"{case}.json")
+        for other in known.replaced[1:]:
+            forget_case(self.data, other)
+            del self.records[other]
+            self.sources.pop(other, None)
+            (self.private / PICTURES / f"{other}.png").unlink(missing_ok=True)
 
     def _record_agreement(self, case: str, item: LabelledScan, scan: WholeBodyScan, truth: Consensus) -> None:
         picture = f"{PICTURES}/{case}.png" if truth.again else ""
@@ -342,10 +371,11 @@ class _Gatherer:
         if splits.exists():
             before = read_json(splits)
             marked = patients_with_lesions(self.data, labelled)
-            folds, joined = extend_split(before["folds"], patients, self.seed, marked)
+            folds, joined = extend_split(only_with(self.records, before["folds"]), patients, self.seed, marked)
             summary = "splits: no new patients; all patients keep their split."
             if folds != before["folds"]:
                 write_json(splits, {**before, "folds": folds})
+            if joined:
                 held = sum(fold == VALIDATION_FOLD for fold in joined.values())
                 summary = (
                     f"splits: {pluralize(len(joined), 'new labelled patient')} added, {held} of them for validation "
@@ -365,25 +395,5 @@ class _Gatherer:
         return summary
 
 
-def _read(found: ScanFiles) -> tuple[WholeBodyScan, list[str]]:
-    """Read a scan, from a copy if a file is unreadable; return it with notes, among them what reading assumed.
-
-    Raises:
-        UserError: neither the scan nor its copies can be read, or it is no whole-body scan in counts.
-    """
-    notes: list[str] = []
-    try:
-        scan = read_files(found.files)
-    except UserError as error:
-        scan, notes = _read_copy(found, error)
-    return scan, list(dict.fromkeys([*notes, *scan.warnings, *check_scan(scan, can_override=False)]))
-
-
-def _read_copy(found: ScanFiles, error: UserError) -> tuple[WholeBodyScan, list[str]]:
-    """Read the scan with a copy in place of the unreadable file; raise that file's `error` if no copy can be read."""
-    for path, copies in found.copies.items():
-        for copy in copies:
-            with contextlib.suppress(UserError):
-                scan = read_files(tuple(copy if each == path else each for each in found.files))
-                return scan, [f"{copy} was read in place of its copy, which cannot be read: {error}"]
-    raise error
+def _digest_and_files(record: dict[str, Any]) -> tuple[Any, Any]:
+    return record.get("labels", {}).get("digest"), record.get("files")
