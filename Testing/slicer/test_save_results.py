@@ -1,5 +1,6 @@
 """Report and DICOM objects from the panel follow the decisions on the areas."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def test_report_and_dicom_objects_show_the_reviewed_state(saved):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "1 accepted, 1 rejected" in page
     assert (folder / "report.pdf").is_file()
+
+
+def test_a_review_that_is_saved_again_replaces_the_one_before(saved):
+    panel, folder = saved
+    panel.table.table.cellWidget(0, 2).setCurrentIndex(0)
+    panel.table.table.cellWidget(0, 3).setCurrentIndex(0)
+    panel.ui.saveButton.click()
+    assert "Saved in" in panel.ui.statusLabel.text
+    review = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))["review"]
+    assert (review[0]["decision"], review[0]["classification"]) == ("open", "")
+    assert [entry["decision"] for entry in review].count("rejected") == 1
 
 
 def test_without_a_tick_nothing_more_is_written_and_nothing_requested(a_read_panel, tmp_path, monkeypatch):

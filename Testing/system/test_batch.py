@@ -66,6 +66,22 @@ def test_results_among_the_studies_are_refused_because_the_next_run_would_read_t
     assert sorted(archive.rglob("*")) == before
 
 
+@pytest.mark.parametrize("command", ["segment", "batch"])
+def test_a_physicians_review_is_kept_and_reported_when_its_scan_is_read_again(archive, tmp_path, tiny, capsys, command):
+    out, scan = tmp_path / "out", archive / "one.dcm"
+    main(["segment", str(scan), "--output", str(out), "--model", str(tiny)])
+    path = out / "one" / "receipt.json"
+    receipt = json.loads(path.read_text(encoding="utf-8"))
+    receipt["review"] = [{"lesion": 1, "decision": "rejected", "classification": "", "edited": False}]
+    path.write_text(json.dumps(receipt), encoding="utf-8")
+    before = path.read_bytes()
+    source = scan if command == "segment" else archive
+    assert main([command, str(source), "--output", str(out), "--model", str(tiny), "--threshold", "0.9"]) == 1
+    assert f"{out / 'one'} holds a physician's review" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert "holds a physician's review" in (out / "failures.csv").read_text(encoding="utf-8")
+
+
 def test_a_failed_second_reading_keeps_the_first_result_and_says_so(archive, tmp_path, tiny, capsys):
     out = tmp_path / "out"
     main(["batch", str(archive), "--output", str(out), "--model", str(tiny)])

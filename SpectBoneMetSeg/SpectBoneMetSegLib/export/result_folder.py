@@ -13,6 +13,7 @@ from ..common.errors import UserError, reason_of
 from ..common.files import DISK_FULL, replace_folder, sync_files, temporary_path
 from ..scan.planar import VIEW_NAMES
 from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_outputs
+from .receipt import is_reviewed, stored_receipt
 
 if TYPE_CHECKING:
     from ..lesions.results import Reading
@@ -73,7 +74,8 @@ def save_reading(
     """Write all output files of a reading into a folder.
 
     The files are written into a hidden folder, which is renamed when it is complete and on the disk; only then an
-    earlier reading of that name is replaced.
+    earlier reading of that name is replaced. One that a physician reviewed is replaced only by another that was opened
+    for review.
 
     Args:
         reading: the reading.
@@ -87,10 +89,13 @@ def save_reading(
 
     Raises:
         OutputNotWritableError: the disk or the parent folder is not writable.
-        UserError: the folder holds something other than an earlier reading.
+        UserError: the folder holds something other than an earlier reading, or a physician's review.
     """
     target = Path(os.path.abspath(os.path.expanduser(folder)))
     _refuse_to_replace_foreign(target)
+    # Only a reading in which a physician could decide has this entry, also if all its lesions are open.
+    if "review" not in reading.receipt:
+        _refuse_to_replace_review(target)
     from ..quantification.quantify import quantify
 
     unfinished = temporary_path(target if staging is None else staging / target.name)
@@ -166,4 +171,12 @@ def _refuse_to_replace_foreign(target: Path) -> None:
     if foreign:
         raise UserError(
             f"{target} also holds {foreign[0]}, which a new reading would delete: move it or choose another folder."
+        )
+
+
+def _refuse_to_replace_review(target: Path) -> None:
+    """Raise UserError if `target` holds a physician's decisions or edits, which a new reading would lose."""
+    if is_reviewed(stored_receipt(target / "receipt.json") or {}):
+        raise UserError(
+            f"{target} holds a physician's review, which a new reading would delete: move it or choose another folder."
         )

@@ -76,7 +76,7 @@ class SavableReading(Reading):
             One sentence for each optional output that this scan does not allow.
 
         Raises:
-            UserError: the folder cannot be written, or holds something other than an earlier reading.
+            UserError: the folder cannot be written, or holds a physician's review or anything but an earlier reading.
         """
         from .result_folder import save_reading
 

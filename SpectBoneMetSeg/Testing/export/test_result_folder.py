@@ -251,6 +251,43 @@ def test_a_users_own_file_next_to_an_earlier_reading_is_never_deleted(a_reading,
     assert set(os.listdir(target)) == FILES | {"corrected.seg.nrrd"}
 
 
+REVIEWED = (
+    {"review": [{"lesion": 1, "decision": "accepted", "classification": "", "edited": False}]},
+    {"review": [{"lesion": 1, "decision": "open", "classification": "benign", "edited": False}]},
+    {"review": [{"lesion": 1, "decision": "open", "classification": "", "edited": True}]},
+    {"review": [], "erased": 1},
+    {"review": [], "edited": True},
+)
+
+
+@pytest.mark.parametrize("review", REVIEWED)
+def test_a_physicians_review_is_kept_when_its_scan_is_read_again(a_reading, tmp_path, review):
+    target = tmp_path / "case"
+    save_reading(dataclasses.replace(a_reading, receipt={**a_reading.receipt, **review}), str(target))
+    before = (target / "receipt.json").read_bytes()
+    with pytest.raises(UserError, match=r"case holds a physician's review.*: move it or choose another folder\.$"):
+        save_reading(a_reading, str(target))
+    assert (target / "receipt.json").read_bytes() == before
+    assert os.listdir(tmp_path) == ["case"]
+
+
+@pytest.mark.parametrize("review", REVIEWED)
+def test_a_physicians_review_is_replaced_by_a_later_one(a_reading, tmp_path, review):
+    target = tmp_path / "case"
+    save_reading(dataclasses.replace(a_reading, receipt={**a_reading.receipt, **review}), str(target))
+    changed = {"review": [{"lesion": 1, "decision": "open", "classification": "", "edited": False}], "erased": 0}
+    save_reading(dataclasses.replace(a_reading, receipt=changed), str(target))
+    assert json.loads((target / "receipt.json").read_text())["review"] == changed["review"]
+
+
+def test_a_reading_saved_without_any_decision_is_replaced_by_a_new_one(a_reading, tmp_path):
+    target = tmp_path / "case"
+    untouched = {"review": [{"lesion": 1, "decision": "open", "classification": "", "edited": False}], "erased": 0}
+    save_reading(dataclasses.replace(a_reading, receipt=untouched), str(target))
+    save_reading(a_reading, str(target))
+    assert "review" not in json.loads((target / "receipt.json").read_text())
+
+
 def test_an_earlier_reading_stays_when_the_new_one_fails(a_reading, tmp_path):
     target = tmp_path / "case"
     save_reading(a_reading, str(target))
