@@ -42,7 +42,7 @@ FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def export_model(model: ModelFolder, path: Path) -> Path:
-    """Write a verified model as one file, atomically; an existing file of that name is replaced.
+    """Write a verified model as one file, atomically; only an earlier file of the same model is replaced.
 
     Args:
         model: the model to export.
@@ -52,10 +52,12 @@ def export_model(model: ModelFolder, path: Path) -> Path:
         The file.
 
     Raises:
-        UserError: the model is damaged, or the file cannot be written.
+        UserError: the model is damaged, or the file cannot be written or is another one.
     """
     verify(model)
     target = path / f"{model.card.name}{MODEL_SUFFIX}" if path.is_dir() else path
+    if target.is_file() and not _holds(target, model):
+        raise UserError(f"{target} is not a file of the model {model.card.name}: move it or choose another file.")
     files = [file for file in (model.path / CARD_FILE, model.weights, model.onnx) if file.exists()]
     part = temporary_path(target)
     try:
@@ -78,6 +80,15 @@ def export_model(model: ModelFolder, path: Path) -> Path:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
     return target
+
+
+def _holds(path: Path, model: ModelFolder) -> bool:
+    """Return whether a file is an earlier export of the same version of a model."""
+    try:
+        card = json.loads(_checked_contents(path)[CARD_FILE])
+    except (UserError, ValueError):
+        return False
+    return isinstance(card, dict) and (card.get("name"), card.get("sha256")) == (model.card.name, model.card.sha256)
 
 
 def import_model(path: Path, *, replace: bool = False) -> ModelFolder:

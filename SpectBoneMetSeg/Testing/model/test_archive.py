@@ -78,6 +78,29 @@ def test_the_same_model_gives_the_same_bytes(model, archive, tmp_path):
     assert again.read_bytes() == archive.read_bytes()
 
 
+def test_a_file_of_the_same_model_is_written_again(model, tmp_path):
+    file = export_model(model, tmp_path)
+    before = file.read_bytes()
+    assert export_model(model, tmp_path) == export_model(model, file) == file
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["unrelated", "another zip", "another model", "another version"])
+def test_another_file_is_not_overwritten_by_an_export(model, tmp_path, kind):
+    file = tmp_path / "kept.zip"
+    if kind == "unrelated":
+        file.write_text("work of an afternoon")
+    elif kind == "another zip":
+        pack(file, {"notes.txt": b"x"})
+    else:
+        export_model(write_model(tmp_path / kind, "other" if kind == "another model" else "tiny", seed=1), file)
+    before = file.read_bytes()
+    with pytest.raises(UserError, match=r"kept\.zip is not a file of the model tiny: move it or choose another file"):
+        export_model(model, file)
+    assert file.read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_damaged_model_is_not_exported(model, tmp_path):
     copy = tmp_path / "tiny"
     shutil.copytree(model.path, copy)
