@@ -20,6 +20,7 @@ from ..common.files import replace_folder, temporary_path
 from ..common.jsonable import to_jsonable
 from ..common.notice import RESEARCH_USE
 from ..common.safe_text import safe_rows
+from ..export.receipt import input_digests
 from ..quantification.as_dict import review_dict
 from .results import Comparison, TimePoint
 
@@ -27,7 +28,7 @@ __all__ = ["COMPARISON_COLUMNS", "FILES", "PAGE", "comparison_dict", "copy_compa
 
 PAGE = "comparison.html"
 FILES = {"comparison.json", "comparison.csv", PAGE}
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 COMPARISON_COLUMNS = (
     *("lesion", "bone", "scan", "study_date", "change", "IDs_in_scan", "area_cm2", "uptake_in_mean_bone_counts"),
     *("centroid_R_mm", "centroid_S_mm", "decision", "decided_by"),
@@ -38,12 +39,13 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     """Write the three files into `folder`, which appears complete or not at all.
 
     Raises:
-        UserError: the folder cannot be written, or holds something other than an earlier comparison.
+        UserError: the folder cannot be written, or holds something other than a comparison of the same scans.
     """
     from .page import render_page
 
-    with _atomic_folder(folder) as unfinished:
-        text = json.dumps(to_jsonable(comparison_dict(comparison)), indent=2, ensure_ascii=False, allow_nan=False)
+    values = to_jsonable(comparison_dict(comparison))
+    with _atomic_folder(folder, _digests(values)) as unfinished:
+        text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
         (unfinished / "comparison.json").write_text(text + "\n", encoding="utf-8")
         with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COMPARISON_COLUMNS, restval="", lineterminator="\n")
@@ -58,17 +60,16 @@ def copy_comparison(saved: str | Path, folder: str | Path) -> None:
     Raises:
         UserError: as `save_comparison`.
     """
-    with _atomic_folder(folder) as unfinished:
+    with _atomic_folder(folder, _stored_digests(Path(saved))) as unfinished:
         for name in sorted(FILES):
             shutil.copyfile(Path(saved) / name, unfinished / name)
 
 
 @contextmanager
-def _atomic_folder(folder: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder that replaces `folder` at the end."""
+def _atomic_folder(folder: str | Path, digests: set[str]) -> Iterator[Path]:
+    """Yield a temporary folder that replaces `folder` at the end; `digests` are those of the compared scans."""
     target = Path(os.path.abspath(os.path.expanduser(folder)))
-    if target.exists() and (not target.is_dir() or {each.name for each in target.iterdir()} - FILES):
-        raise UserError(f"{target} holds files that are not an earlier comparison: choose another output folder.")
+    _refuse_to_replace_other(target, digests)
     unfinished = temporary_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,34 @@ def _atomic_folder(folder: str | Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _refuse_to_replace_other(target: Path, digests: set[str]) -> None:
+    """Raise UserError unless `target` is missing, empty or only an earlier comparison of the same scans."""
+    if not target.exists():
+        return
+    contents = {each.name for each in target.iterdir()} if target.is_dir() else set()
+    if not target.is_dir() or contents - FILES:
+        raise UserError(f"{target} holds files that are not an earlier comparison: choose another output folder.")
+    # Scans without digests cannot be told apart.
+    if contents and (not digests or _stored_digests(target) != digests):
+        raise UserError(
+            f"{target} holds another comparison, which would be lost: move it or choose another output folder."
+        )
+
+
+def _digests(values: Any) -> set[str]:
+    """Return the SHA-256 digests of the files of all scans of a comparison, empty if a scan has none."""
+    digests = [set(scan["input_sha256"]) for scan in values["scans"]]
+    return set().union(*digests) if all(digests) else set()
+
+
+def _stored_digests(folder: Path) -> set[str]:
+    """Return `_digests` of a saved comparison, empty if they cannot be read."""
+    try:
+        return _digests(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def comparison_dict(comparison: Comparison) -> dict[str, Any]:
@@ -130,6 +159,7 @@ def _scan(time: TimePoint) -> dict[str, Any]:
         "scan": time.name,
         "study_date": time.date,
         "study_instance_uid": receipt.get("study_instance_uid"),
+        "input_sha256": sorted(input_digests(receipt)),
         "model": receipt.get("model"),
         "review": review_dict(found.review),
         "lesions": found.burden.lesions,

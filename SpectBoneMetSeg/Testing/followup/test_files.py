@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.export.result_folder import save_reading
 from SpectBoneMetSegLib.followup.compare import compare
-from SpectBoneMetSegLib.followup.files import COMPARISON_COLUMNS, save_comparison
+from SpectBoneMetSegLib.followup.files import COMPARISON_COLUMNS, copy_comparison, save_comparison
 from SpectBoneMetSegLib.followup.read_back import is_result, read_result
 from SpectBoneMetSegLib.quantification.quantify import quantify
 from SpectBoneMetSegLib.scan.planar import ScanSource
@@ -33,6 +33,50 @@ def a_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("comparison") / "out"
     save_comparison(compare([one, two]), folder)
     return folder
+
+
+def of_file(reading, letter):
+    inputs = [{"file": f"{letter}.dcm", "sha256": letter * 64, "sop_instance_uid": ""}]
+    return dataclasses.replace(reading, receipt={**reading.receipt, "inputs": inputs})
+
+
+@pytest.fixture(scope="module")
+def three_scans():
+    days = ("20240101", "20240401", "20240701")
+    return [
+        of_file(dated(make_body((*FEMUR, BOTH)), day, day), letter) for day, letter in zip(days, "abc", strict=True)
+    ]
+
+
+def test_a_comparison_of_the_same_scans_is_replaced(three_scans, tmp_path):
+    one, two, _ = three_scans
+    save_comparison(compare([one, two]), tmp_path / "out")
+    accepted = tuple(dataclasses.replace(each, decision="accepted") for each in two.lesions)
+    save_comparison(compare([dataclasses.replace(two, lesions=accepted), one]), tmp_path / "out")
+    scans = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))["scans"]
+    assert [scan["review"]["state"] for scan in scans] == ["not reviewed", "reviewed"]
+    assert [scan["input_sha256"] for scan in scans] == [["a" * 64], ["b" * 64]]
+    copy_comparison(tmp_path / "out", tmp_path / "out again")
+    copy_comparison(tmp_path / "out", tmp_path / "out again")
+
+
+@pytest.mark.parametrize("kind", ["one other scan", "one scan more", "no input files", "no JSON"])
+def test_a_comparison_of_other_scans_is_not_overwritten(three_scans, tmp_path, kind):
+    one, two, three = three_scans
+    folder, unknown = tmp_path / "out", [dataclasses.replace(each, receipt={}) for each in (one, two)]
+    save_comparison(compare(unknown if kind == "no input files" else [one, two]), folder)
+    if kind == "no JSON":
+        (folder / "comparison.json").unlink()
+    wanted = {"one other scan": [one, three], "one scan more": three_scans, "no input files": unknown}
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    save_comparison(compare(wanted.get(kind, [one, two])), tmp_path / "made")
+    for save in (
+        lambda: save_comparison(compare(wanted.get(kind, [one, two])), folder),
+        lambda: copy_comparison(tmp_path / "made", folder),
+    ):
+        with pytest.raises(UserError, match=r"holds another comparison.*: move it or choose another"):
+            save()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_the_page_is_self_contained_and_names_nothing_unescaped(a_folder):
