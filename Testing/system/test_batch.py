@@ -82,6 +82,22 @@ def test_a_physicians_review_is_kept_and_reported_when_its_scan_is_read_again(ar
     assert "holds a physician's review" in (out / "failures.csv").read_text(encoding="utf-8")
 
 
+def test_a_scene_of_another_scan_is_kept_and_nothing_is_written(archive, tmp_path, tiny, capsys):
+    pytest.importorskip("slicer")
+    out, scene, other = tmp_path / "out", tmp_path / "scene.mrb", tmp_path / "other.dcm"
+    dataset = pydicom.dcmread(archive / "one.dcm")
+    dataset.PatientID = "another"
+    dataset.save_as(other)
+    command = ["segment", "--output", str(out), "--model", str(tiny), "--scene", str(scene)]
+    for _ in range(2):
+        assert main([*command, str(archive / "one.dcm")]) == 0
+    before = scene.read_bytes()
+    assert main([*command, str(other)]) == 1
+    assert f"{scene} is not a scene written from this scan" in capsys.readouterr().err
+    assert scene.read_bytes() == before
+    assert not (out / "other").exists()
+
+
 def test_a_failed_second_reading_keeps_the_first_result_and_says_so(archive, tmp_path, tiny, capsys):
     out = tmp_path / "out"
     main(["batch", str(archive), "--output", str(out), "--model", str(tiny)])

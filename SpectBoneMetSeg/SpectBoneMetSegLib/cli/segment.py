@@ -166,11 +166,14 @@ def _read_one(
     try:
         loaded = load_case(case, options)
         reading = reader.read_scan(loaded.scan, options, loaded.clock)
+        if scene:
+            from ..mrml.scene_file import check_scene, save_scene
+
+            # Before the results are written: a refused scene leaves everything as it was.
+            check_scene(reading, scene)
         result = write_result(case, reading, Settings(options=options, outputs=outputs or Outputs()))
         written = True
         if scene:
-            from ..mrml.scene_file import save_scene
-
             save_scene(reading, scene)
     except Exception as error:  # noqa: BLE001 - a scan that fails must not end the others
         result = failure_text(case, failure_result(case, error), flags, written=written)

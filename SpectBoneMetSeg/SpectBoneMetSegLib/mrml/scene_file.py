@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
+import zipfile
 from typing import Any
 
 import numpy as np
 
 from ..common.errors import UserError, reason_of
+from ..export.receipt import input_digests
 from ..lesions.results import Reading
 from ..scan.planar import ViewName
 from .nodes import SLICE_MARGIN, SLICE_VIEWS, SceneNodes, fill_scene, prepare_scene, slicer_module
 from .side_marks import follow_view
 from .skeleton import add_skeleton
 
-__all__ = ["save_scene"]
+__all__ = ["check_scene", "save_scene"]
 
 
 def save_scene(reading: Reading, path: str) -> None:
     """Write a scene bundle (.mrb) that opens in 3D Slicer with both views side by side and the lesions on them.
 
     Raises:
-        UserError: `slicer-core` is not installed, the name does not end in .mrb, or the file cannot be written.
+        UserError: `slicer-core` is not installed, the name does not end in .mrb, or the file cannot be written or is
+            another one.
     """
     slicer = slicer_module()
     if not path.lower().endswith(".mrb"):
         raise UserError(f"{path} is not a scene: use a name that ends in .mrb.")
+    check_scene(reading, path)
     target = os.path.abspath(path)
     scene = slicer.vtkMRMLScene()
     logics = prepare_scene(scene)
@@ -43,6 +48,8 @@ def save_scene(reading: Reading, path: str) -> None:
         bundle = os.path.join(unfinished, os.path.basename(target))
         if not scene.WriteToMRB(bundle) or not os.path.isfile(bundle):
             raise OSError("the scene could not be bundled")
+        with zipfile.ZipFile(bundle, "a") as archive:
+            archive.comment = _mark_of(reading)
         os.replace(bundle, target)
     except OSError as error:
         reason = reason_of(error)
@@ -51,6 +58,32 @@ def save_scene(reading: Reading, path: str) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
         scene.Clear(1)
         del logics
+
+
+def check_scene(reading: Reading, path: str) -> None:
+    """Check that a scene file may be written.
+
+    Raises:
+        UserError: the file exists, and is not a scene that `save_scene` wrote of the same scan.
+    """
+    if not os.path.isfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            mark = archive.comment
+    except (OSError, ValueError, zipfile.BadZipFile):
+        mark = b""
+    if not mark or mark != _mark_of(reading):
+        raise UserError(f"{path} is not a scene written from this scan: move it or choose another file.")
+
+
+def _mark_of(reading: Reading) -> bytes:
+    """Return the comment of a bundle, by which the scene of the same scan is recognised; empty without input files.
+
+    Slicer does not keep it: a scene that was changed and saved there is a person's work and is never replaced.
+    """
+    digests = sorted(input_digests(reading.receipt))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest().encode() if digests else b""
 
 
 def _show_views(reading: Reading, nodes: SceneNodes, scene: Any) -> list[Any]:

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import sys
 import zipfile
@@ -19,7 +20,7 @@ FIDUCIALS, COMPOSITES = "vtkMRMLMarkupsFiducialNode", "vtkMRMLSliceCompositeNode
 @pytest.fixture(scope="module")
 def a_bundle(a_reading, tmp_path_factory):
     path = tmp_path_factory.mktemp("scene") / "case one.mrb"
-    save_scene(a_reading, str(path))
+    save_scene(of_file(a_reading, "a"), str(path))
     return path
 
 
@@ -280,6 +281,38 @@ def test_exported_segmentation_and_contours_open_in_slicer(a_scene, a_reading, t
 def test_scene_name_must_end_in_mrb(a_reading, tmp_path):
     with pytest.raises(UserError, match=r"\.mrb"):
         save_scene(a_reading, str(tmp_path / "scene.zip"))
+
+
+def of_file(reading, digest):
+    inputs = [{"file": "scan.dcm", "sha256": digest * 64, "sop_instance_uid": ""}]
+    return dataclasses.replace(reading, receipt={**reading.receipt, "inputs": inputs})
+
+
+def test_scene_of_the_same_scan_is_replaced(a_reading, reading_factory, tmp_path):
+    path = tmp_path / "scene.mrb"
+    save_scene(of_file(a_reading, "a"), str(path))
+    save_scene(of_file(reading_factory(spots=()), "a"), str(path))
+    names = zipfile.ZipFile(path).namelist()
+    assert any(name.endswith("anterior.nrrd") for name in names)
+    assert not any("Abnormal uptake" in name for name in names)
+
+
+@pytest.mark.parametrize("kind", ["unrelated", "other scan", "saved in Slicer", "no input files"])
+def test_another_file_is_not_overwritten_by_a_scene(a_reading, tmp_path, kind):
+    path = tmp_path / "scene.mrb"
+    reading = a_reading if kind == "no input files" else of_file(a_reading, "a")
+    if kind == "unrelated":
+        path.write_text("notes")
+    else:
+        save_scene(of_file(a_reading, "b") if kind == "other scan" else reading, str(path))
+    if kind == "saved in Slicer":
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.comment = b""
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"scene\.mrb is not a scene written from this scan: move it or choose another"):
+        save_scene(reading, str(path))
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["scene.mrb"]
 
 
 def test_scene_that_cannot_be_written_is_one_sentence(a_reading, tmp_path):
