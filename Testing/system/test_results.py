@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,72 @@ def test_a_batch_reads_again_what_lacks_a_requested_report(tiny, tmp_path, capsy
     picture.write_bytes(b"")
     assert main([*run, "--report", "--dicom"]) == 0
     assert picture.stat().st_size > 0
+
+
+@pytest.fixture(scope="module")
+def with_outputs(tiny, tmp_path_factory):
+    """An archive of one scan, and its results with report and DICOM objects."""
+    folder = tmp_path_factory.mktemp("with outputs")
+    (folder / "archive").mkdir()
+    os.symlink(SAMPLE, folder / "archive" / "scan.dcm")
+    main(["batch", str(folder / "archive"), "--output", str(folder / "out"), "--model", str(tiny), *REQUESTED])
+    return folder
+
+
+@pytest.fixture
+def run(with_outputs, tiny, tmp_path, capsys):
+    """Runs the archive again, in a copy of its results; returns whether the scan was read."""
+    out = Path(shutil.copytree(with_outputs / "out", tmp_path / "out"))
+
+    def run(*options):
+        capsys.readouterr()
+        command = ["batch", str(with_outputs / "archive"), "--output", str(out), "--model", str(tiny)]
+        assert main([*command, "--region", "whole-body", *options]) == 0
+        return "1 of them read before" not in capsys.readouterr().err
+
+    return run, out / "scan"
+
+
+@pytest.mark.parametrize("lost", ["report.html", "report.pdf", "dicom", "dicom/measurements_sr.dcm"])
+def test_a_batch_writes_lost_reports_and_dicom_objects_again(run, lost):
+    run, folder = run
+    path = folder / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert run("--dicom", "--report")
+    assert path.exists()
+    assert not run("--dicom", "--report")
+
+
+@pytest.mark.parametrize("options", [["--dicom"], ["--report"], []])
+def test_a_batch_keeps_a_result_with_more_outputs_than_are_wanted(run, options):
+    run, folder = run
+    assert not run(*options)
+    assert (folder / "report.pdf").is_file()
+    assert (folder / "dicom" / "measurements_sr.dcm").is_file()
+    # An output that is not wanted may be missing.
+    if "--report" not in options:
+        (folder / "report.html").unlink()
+        assert not run(*options)
+
+
+@pytest.mark.parametrize("options", [["--report", "--name-patient"], ["--dicom", "--de-identify"]])
+def test_a_batch_reads_again_what_names_the_patient_otherwise_than_is_wanted(run, options):
+    run, _ = run
+    assert run(*options)
+    assert not run(*options)
+    assert run(options[0])
+
+
+def test_a_batch_does_not_read_a_picture_again_because_it_has_no_dicom_objects(tiny, tmp_path, capsys):
+    (tmp_path / "archive").mkdir()
+    counts = read_scan(SAMPLE).views["anterior"].counts.astype(np.uint16)
+    Image.fromarray(counts).save(tmp_path / "archive" / "scan.png")
+    command = ["batch", str(tmp_path / "archive"), "--output", str(tmp_path / "out"), "--model", str(tiny)]
+    command += ["--dicom", "--report", "--views", "anterior"]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "1 of them read before" in capsys.readouterr().err
 
 
 def test_pictures_have_their_files_and_one_sentence_for_dicom(tiny, tmp_path, capsys):

@@ -32,7 +32,7 @@ def is_done(
         card: card of the model.
         options: options of the reading.
         quick: accept a result with masks and table only.
-        outputs: outputs that the result must have in addition to the result files.
+        outputs: outputs that the result must have in addition to the result files; it may have more.
     """
     receipt = receipt_of(case.folder)
     if not receipt or case.identity is None or (receipt.get("quick") and not quick):
@@ -41,7 +41,6 @@ def is_done(
         "threshold": card.threshold if options.threshold is None else options.threshold,
         "minimum_area_mm2": card.minimum_area_mm2 if options.minimum_area_mm2 is None else options.minimum_area_mm2,
         "options": options.to_dict(),
-        **({"outputs": list(outputs.wanted)} if outputs is not None and outputs.wanted else {}),
     }
     model = receipt.get("model")
     return (
@@ -50,6 +49,7 @@ def is_done(
         and model.get("sha256") == card.sha256
         and all(receipt.get(name) == value for name, value in values.items())
         and _whole(case.folder, receipt, regions=bool(card.network.regions))
+        and (outputs is None or _has_outputs(case.folder, receipt, outputs))
         and _unchanged(case, receipt)
     )
 
@@ -66,6 +66,19 @@ def _whole(folder: Path, receipt: dict[str, Any], *, regions: bool) -> bool:
         return False
     expected = result_files(views, quick=bool(receipt.get("quick")), regions=regions)
     return filled and expected <= present and len(_lesions(folder)) == receipt.get("lesions")
+
+
+def _has_outputs(folder: Path, receipt: dict[str, Any], outputs: Outputs) -> bool:
+    """Return whether a result has the wanted outputs, made in the wanted way, and all their files."""
+    from ..export.result_folder import output_files
+
+    wanted, there = set(outputs.wanted), set(receipt.get("outputs") or [])
+    # The patient's name in an output that is not wanted does not matter.
+    ways = {"de_identify"} if wanted & {"dicom", "report"} else set()
+    ways |= {"name_patient"} if "report" in wanted else set()
+    seen_in = [row.get("seen_in") or "" for row in _lesions(folder)]
+    files = output_files(wanted, receipt.get("warnings") or [], seen_in)
+    return wanted <= there and wanted & ways == there & ways and all((folder / name).is_file() for name in files)
 
 
 def _unchanged(case: Case, receipt: dict[str, Any]) -> bool:

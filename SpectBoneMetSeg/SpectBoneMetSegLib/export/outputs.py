@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DICOM_FILES",
     "DICOM_FOLDER",
+    "NO_DICOM",
     "REPORT_FILES",
     "Outputs",
     "check_packages",
@@ -37,6 +38,8 @@ REPORT_FILES = ("report.html", "report.pdf")
 DICOM_FOLDER = "dicom"
 #: Files in DICOM_FOLDER; segmentations only of views that show a lesion.
 DICOM_FILES = ("seg_anterior.dcm", "seg_posterior.dcm", "measurements_sr.dcm", "report.dcm", "overview_sc.dcm")
+#: Beginning of the warning in the receipt of a scan from which no DICOM objects can be made.
+NO_DICOM = "No DICOM results: "
 #: {field of `Outputs`: packages it needs}.
 NEEDED = {
     "dicom": ("highdicom", "reportlab"),
@@ -108,7 +111,7 @@ def write_outputs(reading: Reading, folder: Path, outputs: Outputs, known: Quant
             _write_dicom(pages, folder / DICOM_FOLDER, de_identify=outputs.de_identify)
             notes += _left_empty(pages.sources)
         except UserError as error:
-            notes.append(f"No DICOM results: {error}")
+            notes.append(f"{NO_DICOM}{error}")
     if outputs.report:
         shown = pages.with_patient_named() if outputs.name_patient else pages
         for name in REPORT_FILES:

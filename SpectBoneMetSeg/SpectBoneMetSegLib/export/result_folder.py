@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..common.errors import UserError, reason_of
 from ..common.files import DISK_FULL, replace_folder, sync_files, temporary_path
 from ..scan.planar import VIEW_NAMES
-from .outputs import DICOM_FILES, DICOM_FOLDER, REPORT_FILES, Outputs, write_outputs
+from .outputs import DICOM_FILES, DICOM_FOLDER, NO_DICOM, REPORT_FILES, Outputs, write_outputs
 from .receipt import is_reviewed, stored_receipt
 
 if TYPE_CHECKING:
@@ -57,6 +57,23 @@ def result_files(views: Iterable[str], *, quick: bool, regions: bool) -> set[str
     absent = {f"{kind}_{name}.nrrd" for kind in ("mask", "regions") for name in VIEW_NAMES if name not in views}
     files = FILES - optional - absent - (set() if regions else region_files)
     return {name for name in files if name.startswith(QUICK)} if quick else files
+
+
+def output_files(outputs: Iterable[str], warnings: Iterable[str], seen_in: Iterable[str]) -> set[str]:
+    """Return the files of optional outputs, relative to the result folder with "/".
+
+    Args:
+        outputs: names of the outputs, as in `Outputs.wanted` and in the receipt.
+        warnings: warnings of the receipt, which name an output that the scan does not allow.
+        seen_in: where the lesions are seen, as in the column of the table of lesions.
+    """
+    outputs, seen = set(outputs), set(seen_in)
+    files = set(REPORT_FILES) if "report" in outputs else set()
+    if "dicom" in outputs and not any(str(warning).startswith(NO_DICOM) for warning in warnings):
+        # A view without a lesion has no segmentation.
+        absent = {f"seg_{name}.dcm" for name in VIEW_NAMES if not seen & {name, "both"}}
+        files |= {f"{DICOM_FOLDER}/{name}" for name in DICOM_FILES if name not in absent}
+    return files
 
 
 class OutputNotWritableError(UserError):
