@@ -8,7 +8,7 @@ track.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +43,16 @@ def compare(readings: Sequence[Reading], limits: Repeatability = REPEATABILITY) 
         limits: the change of area that counts as grown or smaller.
 
     Raises:
-        UserError: fewer than two readings, two of the same study, or whole bodies mixed with parts of a body.
+        UserError: fewer than two readings, two of the same study or scan, or whole bodies mixed with parts of a body.
     """
     if len(readings) < 2:
         raise UserError("A comparison needs two scans of a patient or more: give the earlier one, too.")
     studies = [str(uid) for each in readings if (uid := each.receipt.get("study_instance_uid"))]
     if len(set(studies)) < len(studies):
         raise UserError("Two of the inputs are the same study: give each scan once.")
+    # Pictures, and files from which the identity was removed, have no study UID.
+    if any(_images(one) & _images(two) for one, two in combinations(readings, 2)):
+        raise UserError("Two of the inputs are the same scan: give each scan once.")
     whole = [each.crop.method == "whole-body" for each in readings]
     if any(whole) and not all(whole):
         part = readings[whole.index(False)].scan.case
@@ -78,6 +81,13 @@ def compare(readings: Sequence[Reading], limits: Repeatability = REPEATABILITY) 
     steps = tuple(_step(numbered, number) for number in range(1, len(times)))
     warnings = (*comparison_warnings(times, maps), *decision_warnings(times, numbered, maps))
     return Comparison(tuple(times), numbered, steps, limits, tuple(maps), warnings)
+
+
+def _images(reading: Reading) -> set[str]:
+    """Return the SOP Instance UIDs and the SHA-256 digests of the files that were read."""
+    inputs = reading.receipt.get("inputs")
+    entries = [entry for entry in inputs if isinstance(entry, dict)] if isinstance(inputs, list) else []
+    return {str(entry[name]) for entry in entries for name in ("sop_instance_uid", "sha256") if entry.get(name)}
 
 
 def _date(reading: Reading) -> str:
