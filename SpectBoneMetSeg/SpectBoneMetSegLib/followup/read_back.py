@@ -48,7 +48,8 @@ def read_result(folder: Path) -> Reading:
     """Read the reading that was saved in a result folder.
 
     Raises:
-        UserError: a file is missing or damaged, or the scan was moved or changed since it was read.
+        UserError: a file is missing or damaged, the table does not fit the masks, or the scan was moved or changed
+            since it was read.
     """
     try:
         _check_complete(folder, ["receipt.json"])
@@ -121,6 +122,13 @@ def _with_decisions(
     """Return the lesions with their decisions from table and receipt, and the rejected ones, which are in no mask."""
     with (folder / "lesions.csv").open(encoding="utf-8", newline="") as file:
         rows = {int(row["ID"]): row for row in csv.DictReader(file)}
+    # A lesion that was rejected in the table by hand is still in the masks, and would be followed.
+    counted = {number for number, row in rows.items() if row["decision"] != "rejected"}
+    if unfit := counted ^ {lesion.id for lesion in lesions}:
+        raise UserError(
+            f"lesions.csv in {folder} does not fit the masks (area {min(unfit)}): decide on the areas in Slicer and "
+            "save them there, or read the scan again."
+        )
     edited = {entry["lesion"] for entry in receipt.get("review") or [] if entry.get("edited")}
 
     def decided(lesion: Lesion) -> Lesion:

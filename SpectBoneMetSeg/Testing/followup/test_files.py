@@ -10,6 +10,7 @@ import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.export.result_folder import save_reading
+from SpectBoneMetSegLib.export.table import COLUMNS
 from SpectBoneMetSegLib.followup.compare import compare
 from SpectBoneMetSegLib.followup.files import COMPARISON_COLUMNS, copy_comparison, save_comparison
 from SpectBoneMetSegLib.followup.read_back import is_result, read_result
@@ -58,6 +59,26 @@ def test_a_comparison_of_the_same_scans_is_replaced(three_scans, tmp_path):
     assert [scan["input_sha256"] for scan in scans] == [["a" * 64], ["b" * 64]]
     copy_comparison(tmp_path / "out", tmp_path / "out again")
     copy_comparison(tmp_path / "out", tmp_path / "out again")
+
+
+@pytest.mark.parametrize("same", ["sha256", "sop_instance_uid"])
+def test_the_same_scan_twice_is_refused_without_a_study_uid(three_scans, same):
+    one, two, _ = three_scans
+    for reading in (one, two):
+        assert not reading.receipt.get("study_instance_uid")
+    first, second = ({"sha256": letter * 64, "sop_instance_uid": f"1.2.{letter}"} for letter in "ab")
+    second[same] = first[same]
+    twice = [
+        dataclasses.replace(reading, receipt={"inputs": [entry]}) for reading, entry in ((one, first), (two, second))
+    ]
+    with pytest.raises(UserError, match="the same scan: give each scan once"):
+        compare(twice)
+
+
+def test_scans_without_any_uid_or_digest_are_compared(three_scans):
+    unknown = [{"inputs": [{"sha256": "", "sop_instance_uid": ""}]}, {}]
+    pairs = zip(three_scans, unknown, strict=False)
+    assert len(compare([dataclasses.replace(reading, receipt=receipt) for reading, receipt in pairs]).times) == 2
 
 
 @pytest.mark.parametrize("kind", ["one other scan", "one scan more", "no input files", "no JSON"])
@@ -207,6 +228,28 @@ def test_a_result_is_read_back_with_its_decisions(a_result):
     for name, numbers in saved.regions.items():
         assert (found.regions[name] == numbers).all()
         assert (found.scan.views[name].counts == saved.scan.views[name].counts).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "area"),
+    [
+        (lambda rows: rows[1].update(decision="rejected"), 2),
+        (lambda rows: rows[2].update(decision="open"), 3),
+        (lambda rows: rows.pop(0), 1),
+    ],
+    ids=["a lesion of the masks is rejected", "a rejected lesion is open", "a row is missing"],
+)
+def test_a_table_that_does_not_fit_the_masks_is_refused(a_result, change, area):
+    path = a_result[0] / "lesions.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    change(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*COLUMNS])
+        writer.writeheader()
+        writer.writerows(rows)
+    with pytest.raises(UserError, match=rf"does not fit the masks \(area {area}\): .*read the scan again"):
+        read_result(a_result[0])
 
 
 def test_a_scan_that_is_gone_or_changed_is_named(a_result):
