@@ -307,7 +307,8 @@ class SpectBoneMetSegTrainingLogic(ScriptedLoadableModuleLogic):
         from SpectBoneMetSegLib.model.archive import export_model
         from SpectBoneMetSegLib.model.store import read_model
 
-        return export_model(read_model(Path(folder)), Path(file))
+        # The dialog that asked for the file has asked whether to replace it.
+        return export_model(read_model(Path(folder)), Path(file), replace=True)
 
     @staticmethod
     def importModel(file: str | Path) -> str:

@@ -41,12 +41,13 @@ BROKEN = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def export_model(model: ModelFolder, path: Path) -> Path:
-    """Write a verified model as one file, atomically; only an earlier file of the same model is replaced.
+def export_model(model: ModelFolder, path: Path, *, replace: bool = False) -> Path:
+    """Write a verified model as one file, atomically; only an earlier file of the same model is replaced unasked.
 
     Args:
         model: the model to export.
         path: the file, or a folder, in which the file gets the model's name and MODEL_SUFFIX.
+        replace: replace any file; the user has agreed.
 
     Returns:
         The file.
@@ -56,7 +57,7 @@ def export_model(model: ModelFolder, path: Path) -> Path:
     """
     verify(model)
     target = path / f"{model.card.name}{MODEL_SUFFIX}" if path.is_dir() else path
-    if target.is_file() and not _holds(target, model):
+    if target.is_file() and not (replace or _holds(target, model)):
         raise UserError(f"{target} is not a file of the model {model.card.name}: move it or choose another file.")
     files = [file for file in (model.path / CARD_FILE, model.weights, model.onnx) if file.exists()]
     part = temporary_path(target)

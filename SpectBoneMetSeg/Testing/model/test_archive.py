@@ -86,7 +86,7 @@ def test_a_file_of_the_same_model_is_written_again(model, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["unrelated", "another zip", "another model", "another version"])
-def test_another_file_is_not_overwritten_by_an_export(model, tmp_path, kind):
+def test_another_file_is_not_overwritten_by_an_export(model, store, tmp_path, kind):
     file = tmp_path / "kept.zip"
     if kind == "unrelated":
         file.write_text("work of an afternoon")
@@ -99,6 +99,8 @@ def test_another_file_is_not_overwritten_by_an_export(model, tmp_path, kind):
         export_model(model, file)
     assert file.read_bytes() == before
     assert not list(tmp_path.glob(".*"))
+    # Slicer's dialog has asked.
+    assert import_model(export_model(model, file, replace=True), replace=True).card.sha256 == model.card.sha256
 
 
 def test_a_damaged_model_is_not_exported(model, tmp_path):
