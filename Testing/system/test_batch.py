@@ -93,7 +93,7 @@ def test_a_scene_of_another_scan_is_kept_and_nothing_is_written(archive, tmp_pat
         assert main([*command, str(archive / "one.dcm")]) == 0
     before = scene.read_bytes()
     assert main([*command, str(other)]) == 1
-    assert f"{scene} is not a scene written from this scan" in capsys.readouterr().err
+    assert f"{scene} is another scene, or one that an earlier version wrote" in capsys.readouterr().err
     assert scene.read_bytes() == before
     assert not (out / "other").exists()
 

@@ -51,7 +51,7 @@ def compare(readings: Sequence[Reading], limits: Repeatability = REPEATABILITY) 
     if len(set(studies)) < len(studies):
         raise UserError("Two of the inputs are the same study: give each scan once.")
     # Pictures, and files from which the identity was removed, have no study UID.
-    if any(_images(one) & _images(two) for one, two in combinations(readings, 2)):
+    if any(_same_scan(one, two) for one, two in combinations(readings, 2)):
         raise UserError("Two of the inputs are the same scan: give each scan once.")
     whole = [each.crop.method == "whole-body" for each in readings]
     if any(whole) and not all(whole):
@@ -83,11 +83,22 @@ def compare(readings: Sequence[Reading], limits: Repeatability = REPEATABILITY) 
     return Comparison(tuple(times), numbered, steps, limits, tuple(maps), warnings)
 
 
-def _images(reading: Reading) -> set[str]:
-    """Return the SOP Instance UIDs and the SHA-256 digests of the files that were read."""
+def _same_scan(one: Reading, two: Reading) -> bool:
+    """Whether two readings share a file, by its SHA-256; without study UIDs also by its SOP Instance UID.
+
+    Faulty pseudonymisation gives one SOP Instance UID to the images of several studies.
+    """
+    if _of_inputs(one, "sha256") & _of_inputs(two, "sha256"):
+        return True
+    if one.receipt.get("study_instance_uid") and two.receipt.get("study_instance_uid"):
+        return False
+    return bool(_of_inputs(one, "sop_instance_uid") & _of_inputs(two, "sop_instance_uid"))
+
+
+def _of_inputs(reading: Reading, name: str) -> set[str]:
     inputs = reading.receipt.get("inputs")
     entries = [entry for entry in inputs if isinstance(entry, dict)] if isinstance(inputs, list) else []
-    return {str(entry[name]) for entry in entries for name in ("sop_instance_uid", "sha256") if entry.get(name)}
+    return {str(entry[name]) for entry in entries if entry.get(name)}
 
 
 def _date(reading: Reading) -> str:

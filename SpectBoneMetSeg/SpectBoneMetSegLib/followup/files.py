@@ -44,7 +44,7 @@ def save_comparison(comparison: Comparison, folder: str | Path) -> None:
     from .page import render_page
 
     values = to_jsonable(comparison_dict(comparison))
-    with _atomic_folder(folder, _digests(values)) as unfinished:
+    with _atomic_folder(folder, values) as unfinished:
         text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
         (unfinished / "comparison.json").write_text(text + "\n", encoding="utf-8")
         with (unfinished / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
@@ -60,16 +60,16 @@ def copy_comparison(saved: str | Path, folder: str | Path) -> None:
     Raises:
         UserError: as `save_comparison`.
     """
-    with _atomic_folder(folder, _stored_digests(Path(saved))) as unfinished:
+    with _atomic_folder(folder, _stored(Path(saved))) as unfinished:
         for name in sorted(FILES):
             shutil.copyfile(Path(saved) / name, unfinished / name)
 
 
 @contextmanager
-def _atomic_folder(folder: str | Path, digests: set[str]) -> Iterator[Path]:
-    """Yield a temporary folder that replaces `folder` at the end; `digests` are those of the compared scans."""
+def _atomic_folder(folder: str | Path, values: Any) -> Iterator[Path]:
+    """Yield a temporary folder that replaces `folder` at the end; `values` are those of comparison.json."""
     target = Path(os.path.abspath(os.path.expanduser(folder)))
-    _refuse_to_replace_other(target, digests)
+    _refuse_to_replace_other(target, values)
     unfinished = temporary_path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,32 +84,38 @@ def _atomic_folder(folder: str | Path, digests: set[str]) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _refuse_to_replace_other(target: Path, digests: set[str]) -> None:
+def _refuse_to_replace_other(target: Path, values: Any) -> None:
     """Raise UserError unless `target` is missing, empty or only an earlier comparison of the same scans."""
     if not target.exists():
         return
     contents = {each.name for each in target.iterdir()} if target.is_dir() else set()
     if not target.is_dir() or contents - FILES:
         raise UserError(f"{target} holds files that are not an earlier comparison: choose another output folder.")
-    # Scans without digests cannot be told apart.
-    if contents and (not digests or _stored_digests(target) != digests):
+    if contents and not _same_scans(_stored(target), values):
         raise UserError(
             f"{target} holds another comparison, which would be lost: move it or choose another output folder."
         )
 
 
-def _digests(values: Any) -> set[str]:
-    """Return the SHA-256 digests of the files of all scans of a comparison, empty if a scan has none."""
-    digests = [set(scan["input_sha256"]) for scan in values["scans"]]
-    return set().union(*digests) if all(digests) else set()
-
-
-def _stored_digests(folder: Path) -> set[str]:
-    """Return `_digests` of a saved comparison, empty if they cannot be read."""
+def _same_scans(one: Any, two: Any) -> bool:
+    """Whether two comparisons, as in comparison.json, are of the same scans; False where that cannot be told."""
     try:
-        return _digests(json.loads((folder / "comparison.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        if all("input_sha256" in scan for values in (one, two) for scan in values["scans"]):
+            found = [[set(scan["input_sha256"]) for scan in values["scans"]] for values in (one, two)]
+            return all(map(all, found)) and set().union(*found[0]) == set().union(*found[1])
+        # Files of version 2.0 and before.
+        uids = [{scan.get("study_instance_uid") for scan in values["scans"]} for values in (one, two)]
+        return all(uids[0]) and uids[0] == uids[1]
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _stored(folder: Path) -> Any:
+    """Return the comparison.json of a folder, None if it cannot be read."""
+    try:
+        return json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def comparison_dict(comparison: Comparison) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..common.errors import UserError
@@ -29,6 +29,7 @@ class _Single:
     file: Path
     side: ViewName
     study: tuple[str, ...]
+    folder: str
     series: str
     time: str
 
@@ -47,8 +48,8 @@ def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     """Group planar DICOM files into scans: a file with all views, or an anterior and a posterior file.
 
     Two files are paired only if the pairing is unambiguous: same patient, study, image type and matrix, and no third
-    file that fits as well. Without a patient or a study in the header, they must also lie in one study folder. Only
-    headers are read.
+    file that fits as well. Without a study in the header, they must also lie in one study folder; without a patient,
+    those of one study folder are paired first. Only headers are read.
 
     Args:
         files: DICOM files, of any number of series and studies.
@@ -57,17 +58,26 @@ def group_files(files: Sequence[Path]) -> list[tuple[Path, ...]]:
         Every file once, in groups of one or two (anterior first), in the order of their first files.
     """
     singles = [single for single in map(_single, files) if single is not None]
+    partner = _pairs(singles)
+    # A study UID without a patient: views in folders of their series, if only one pair of them is possible.
+    rest = [replace(single, folder="") for single in singles if single.file not in partner and single.study[1]]
+    partner |= _pairs(rest)
+    return list(dict.fromkeys(partner.get(file, (file,)) for file in files))
+
+
+def _pairs(singles: Sequence[_Single]) -> dict[Path, tuple[Path, Path]]:
+    """Return {file: its pair, anterior first} of unambiguous pairs."""
     partner: dict[Path, tuple[Path, Path]] = {}
     for key in _KEYS:
         unpaired: dict[tuple[str, ...], list[_Single]] = {}
         for single in singles:
             if single.file not in partner:
-                unpaired.setdefault((*single.study, *key(single)), []).append(single)
+                unpaired.setdefault((*single.study, single.folder, *key(single)), []).append(single)
         for found in unpaired.values():
             if sorted(single.side for single in found) == ["anterior", "posterior"]:
                 anterior, posterior = sorted(found, key=lambda single: single.side)
                 partner[anterior.file] = partner[posterior.file] = (anterior.file, posterior.file)
-    return list(dict.fromkeys(partner.get(file, (file,)) for file in files))
+    return partner
 
 
 def study_folder(path: Path) -> Path:
@@ -105,7 +115,6 @@ def _single(file: Path) -> _Single | None:
     keywords = ("StudyInstanceUID", "ImageType", "Rows", "Columns", "AcquisitionDate")
     # Faulty pseudonymisation gives several patients one study UID, or none.
     study = (patient(header), *map(value, keywords))
-    if not (study[0] and study[1]):
-        # Headers that name no patient or no study are alike for all patients.
-        study = (*study, str(study_folder(file)))
-    return _Single(file, side, study, value("SeriesInstanceUID"), value("AcquisitionTime"))
+    # Headers that name no patient or no study are alike for all patients.
+    folder = "" if study[0] and study[1] else str(study_folder(file))
+    return _Single(file, side, study, folder, value("SeriesInstanceUID"), value("AcquisitionTime"))

@@ -74,7 +74,10 @@ def check_scene(reading: Reading, path: str) -> None:
     except (OSError, ValueError, zipfile.BadZipFile):
         mark = b""
     if not mark or mark != _mark_of(reading):
-        raise UserError(f"{path} is not a scene written from this scan: move it or choose another file.")
+        raise UserError(
+            f"{path} is another scene, or one that an earlier version wrote or that was saved in Slicer since: move it "
+            "or choose another file."
+        )
 
 
 def _mark_of(reading: Reading) -> bytes:

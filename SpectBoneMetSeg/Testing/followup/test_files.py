@@ -75,6 +75,37 @@ def test_the_same_scan_twice_is_refused_without_a_study_uid(three_scans, same):
         compare(twice)
 
 
+def test_two_studies_whose_images_have_one_careless_uid_are_compared(three_scans):
+    readings = [
+        dataclasses.replace(
+            reading,
+            receipt={
+                "study_instance_uid": f"1.{letter}",
+                "inputs": [{"sha256": letter * 64, "sop_instance_uid": "1.2.3"}],
+            },
+        )
+        for reading, letter in zip(three_scans, "ab", strict=False)
+    ]
+    assert len(compare(readings).times) == 2
+
+
+def test_a_comparison_of_an_earlier_version_is_replaced_if_its_studies_are_the_same(three_scans, tmp_path):
+    one, two, three = (
+        dataclasses.replace(each, receipt={**each.receipt, "study_instance_uid": f"1.{number}"})
+        for number, each in enumerate(three_scans)
+    )
+    save_comparison(compare([one, two]), tmp_path / "out")
+    path = tmp_path / "out" / "comparison.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    for scan in stored["scans"]:
+        del scan["input_sha256"]
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(UserError, match="holds another comparison"):
+        save_comparison(compare([one, three]), tmp_path / "out")
+    save_comparison(compare([one, two]), tmp_path / "out")
+    assert "input_sha256" in json.loads(path.read_text(encoding="utf-8"))["scans"][0]
+
+
 def test_scans_without_any_uid_or_digest_are_compared(three_scans):
     unknown = [{"inputs": [{"sha256": "", "sop_instance_uid": ""}]}, {}]
     pairs = zip(three_scans, unknown, strict=False)

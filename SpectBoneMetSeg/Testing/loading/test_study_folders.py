@@ -13,6 +13,7 @@ UNIDENTIFIED = [
     {"PatientID": "ANON", "StudyInstanceUID": ""},
 ]
 IDENTIFIED = {"PatientID": "P", "StudyInstanceUID": "1.2.3"}
+WITHOUT_STUDY = [header for header in UNIDENTIFIED if not header["StudyInstanceUID"]]
 
 
 @pytest.fixture
@@ -32,14 +33,14 @@ def found(tmp_path):
     return sorted([path.relative_to(tmp_path / "in").as_posix() for path in scan.files] for scan in scans)
 
 
-@pytest.mark.parametrize("header", UNIDENTIFIED)
+@pytest.mark.parametrize("header", WITHOUT_STUDY)
 def test_views_in_folders_of_two_patients_are_two_scans(put, tmp_path, header):
     front, behind = put("2023/patA/ant.dcm", 0, **header), put("2023/patB/post.dcm", 1, **header)
     assert found(tmp_path) == [["2023/patA/ant.dcm"], ["2023/patB/post.dcm"]]
     assert group_files([front, behind]) == [(front,), (behind,)]
 
 
-@pytest.mark.parametrize("header", UNIDENTIFIED)
+@pytest.mark.parametrize("header", WITHOUT_STUDY)
 def test_views_whose_sides_no_header_states_are_two_scans_in_two_folders_and_one_scan_in_one(put, tmp_path, header):
     unknown = {"DetectorInformationSequence": None, "SeriesDescription": "WB BONE"} | header
     put("2023/patA/1.dcm", 0, **unknown)
@@ -74,11 +75,28 @@ def test_views_in_folders_of_their_series_are_one_scan_if_patient_and_study_agre
     assert found(tmp_path) == [["2023/SE1/1", "2023/SE2/1"]]
 
 
-@pytest.mark.parametrize("header", UNIDENTIFIED)
+@pytest.mark.parametrize("header", WITHOUT_STUDY)
 def test_folders_named_by_the_uids_of_two_studies_are_two_scans(put, tmp_path, header):
     put("2023/1.2.840.10008.1/1.dcm", 0, **header)
     put("2023/1.2.840.10008.2/1.dcm", 1, **header)
     assert found(tmp_path) == [["2023/1.2.840.10008.1/1.dcm"], ["2023/1.2.840.10008.2/1.dcm"]]
+
+
+@pytest.mark.parametrize("names", [("S1/1", "S2/1"), ("1/IM1", "2/IM1"), ("1_WB_Anterior/1", "2_WB_Posterior/1")])
+def test_views_of_one_study_uid_without_a_patient_are_one_scan_in_folders_of_any_name(put, tmp_path, names):
+    for number, patient in enumerate(("patA", "patB")):
+        for view, name in enumerate(names):
+            put(f"2023/{patient}/{name}", view, PatientID="", StudyInstanceUID=f"1.2.{number}")
+    assert found(tmp_path) == [[f"2023/{patient}/{name}" for name in names] for patient in ("patA", "patB")]
+
+
+def test_two_patients_with_one_study_uid_and_no_patient_have_a_scan_each(put, tmp_path):
+    for patient in ("patA", "patB"):
+        for view, name in enumerate(("ant.dcm", "post.dcm")):
+            put(f"2023/{patient}/{name}", view, PatientID="", StudyInstanceUID="1.2.3")
+    assert found(tmp_path) == [
+        [f"2023/{patient}/{name}" for name in ("ant.dcm", "post.dcm")] for patient in ("patA", "patB")
+    ]
 
 
 def test_without_a_study_scans_in_one_folder_are_never_taken_for_repeats(put, tmp_path):
@@ -162,6 +180,15 @@ def test_images_in_a_folder_beside_several_dicom_studies_are_a_study_of_their_ow
     put("2023/patB/IM1", **({"StudyInstanceUID": "1.2.4"} | header))
     images("2023/patC/anterior.png", "2023/patC/posterior.png")
     assert found(tmp_path)[2:] == [["2023/patC/anterior.png", "2023/patC/posterior.png"]]
+
+
+def test_images_of_a_viewer_beside_several_dicom_studies_are_no_scan(put, images, tmp_path):
+    put("p1/DICOM/ST1/1.dcm", StudyInstanceUID="1.2.3")
+    put("p1/DICOM/ST2/1.dcm", StudyInstanceUID="1.2.4")
+    images("p1/VIEWER/img/logo0.png", "p1/VIEWER/img/logo1.png", *(f"p1/JPEG/page{number}.png" for number in range(5)))
+    archive = find_scans(tmp_path / "in")
+    assert len(archive.scans) == 2
+    assert {each.reason for each in archive.left_out} == {"an image next to DICOM files"}
 
 
 def test_images_beside_above_and_below_the_files_of_one_dicom_study_are_no_scan(put, images, tmp_path):

@@ -309,7 +309,7 @@ def test_another_file_is_not_overwritten_by_a_scene(a_reading, tmp_path, kind):
         with zipfile.ZipFile(path, "a") as archive:
             archive.comment = b""
     before = path.read_bytes()
-    with pytest.raises(UserError, match=r"scene\.mrb is not a scene written from this scan: move it or choose another"):
+    with pytest.raises(UserError, match=r"scene\.mrb is another scene, or one that .*: move it or choose another"):
         save_scene(reading, str(path))
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["scene.mrb"]

@@ -44,12 +44,12 @@ class TuneCommand:
         from ..dataset.cases import cases_of
         from ..dataset.opened import opened
         from ..gathering.run_folders import check_new_model
-        from ..training.outcome.retune import TUNED, retune
+        from ..training.outcome.retune import TUNED, is_tuned_from, retune
 
         data, output = opened(Path(args.data)), Path(args.output)
         try:
             model = find_model(args.model)
-            check_new_model(output, started=output.absolute() == model.path.absolute())
+            check_new_model(output, started=is_tuned_from(output, model))
         except UserError as error:
             raise UsageError.of(error) from error
         cases = cases_of(data, "train")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
@@ -15,23 +16,27 @@ from .opened import Data, opened
 __all__ = ["outlines_digest"]
 
 
-def outlines_digest(data: Data) -> str:
-    """Return the SHA-256 of the names and splits of all cases, of their folds, and of the files of their labels.
+def outlines_digest(data: Data, used: Mapping[str, Sequence[str]]) -> str:
+    """Return the SHA-256 of the cases that a training uses, and of the files of their labels.
+
+    Args:
+        data: the data set.
+        used: {their part in the training: names of the cases}.
 
     Raises:
         UserError: a file is damaged or cannot be read.
     """
     folder, digest = opened(data).folder, hashlib.sha256()
-    for record in records_of(data):
-        case, labels = record["case"], FOLDERS[record["split"]][1]
-        digest.update(f"{case} {record['split']}\n".encode())
-        if labels is not None:
+    splits = {record["case"]: record["split"] for record in records_of(data)}
+    for part, cases in sorted(used.items()):
+        for case in sorted(cases):
+            digest.update(f"{part} {case} {splits[case]}\n".encode())
+            labels = FOLDERS[splits[case]][1]
+            if labels is None:
+                continue
             own = sorted((folder / "instances").glob(f"{glob.escape(case)}_*.nii.gz"))
             for path in (folder / labels / f"{case}.nii.gz", *own):
                 digest.update(f"{path.name} {_sha256(path)}\n".encode())
-    folds = folder / "splits.json"
-    if folds.exists():
-        digest.update(_sha256(folds).encode())
     return digest.hexdigest()
 
 

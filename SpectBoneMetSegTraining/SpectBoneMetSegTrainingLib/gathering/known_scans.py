@@ -34,8 +34,8 @@ def cases_with_files(files: Collection[str], records: Mapping[str, Mapping[str, 
         labelled: whether the scan has labels.
     """
     own = set(files)
-    shared = {case: set(record.get("files", ())) for case, record in records.items()}
-    shared = {case: held for case, held in shared.items() if held & own}
+    held_by = ((case, record.get("files", ())) for case, record in records.items())
+    shared = {case: set(held) for case, held in held_by if not own.isdisjoint(held)}
 
     def rank(case: str) -> tuple[bool, bool, bool, str]:
         # One in training comes before one kept for the test: a model may have been trained on it.

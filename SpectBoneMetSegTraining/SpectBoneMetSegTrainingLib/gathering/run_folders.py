@@ -127,5 +127,14 @@ def _digest(folders: Sequence[Path], own: tuple[Path, Path], content: Callable[[
     for folder in folders:
         for path in files_in(folder)[0]:
             if not any(path.resolve().is_relative_to(each) for each in without):
-                entries.append(f"{path.relative_to(folder).as_posix()} {content(path)}")
-    return hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest()
+                entries.append(f"{path.relative_to(folder).as_posix()} {_read(path, content)}")
+    # Names on old disks may not be valid UTF-8.
+    return hashlib.sha256("\n".join(sorted(entries)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _read(path: Path, content: Callable[[Path], str]) -> str:
+    try:
+        return content(path)
+    except OSError:
+        # Gathering reports it.
+        return "unreadable"

@@ -76,8 +76,8 @@ def prepare(run: Path, config: TrainingConfig, data: Path, outlines: str = "") -
         if earlier != outlines:
             # Patients of its training could now be in the test set, without any record of it.
             raise UserError(
-                f"{data} has other scans, folds or outlines than when {run} was started; restore it, or choose another "
-                "run.",
+                f"{data} has other scans, folds or outlines than when {run} was started, so this training cannot go "
+                "on: start a new one.",
                 "run_folder",
                 "data",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -63,7 +64,7 @@ def training_times(data: Data, run: Path, config: TrainingConfig) -> TrainingTim
 
     Args:
         data: data set.
-        run: folder of the trial, which is left behind.
+        run: folder of the trial, which is removed before, and left behind.
         config: options of the training.
 
     Raises:
@@ -72,6 +73,8 @@ def training_times(data: Data, run: Path, config: TrainingConfig) -> TrainingTim
     # Invalid options are reported before Keras is loaded.
     config.check()
     training_cases(data, config)
+    # One that was interrupted may be of other scans.
+    shutil.rmtree(run, ignore_errors=True)
     watch = _Stopwatch()
     with suppress(_TrialDoneError):
         train(data, run, replace(config, validate_every=STEPS, patience=0), watch.progress)

@@ -91,7 +91,8 @@ def train(
     cases = training_cases(data, config)
     store = stored_patients(config)
     new = not run.exists()
-    run_folder.prepare(run, config, data.folder, outlines_digest(data))
+    used = {"labelled": cases.labelled, "validation": cases.validation, "unlabelled": cases.unlabelled}
+    run_folder.prepare(run, config, data.folder, outlines_digest(data, used))
     make_deterministic(config.seed)
     with exclusive_access(run):
         try:

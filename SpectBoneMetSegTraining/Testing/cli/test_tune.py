@@ -56,7 +56,8 @@ def test_a_tuned_model_replaces_its_own_and_no_other(trained, tmp_path, capsys):
     assert main(["tune", "--data", str(other), "--model", str(model), "--output", str(mine)]) == 2
     assert "is a model already; choose another folder" in capsys.readouterr().err
     assert find_model(mine).card == find_model(model).card
-    assert main(["tune", "--data", str(other), "--model", str(mine), "--output", str(mine)]) == 0
+    for source, output in ((mine, mine), (model, tmp_path / "twice"), (model, tmp_path / "twice")):
+        assert main(["tune", "--data", str(other), "--model", str(source), "--output", str(output)]) == 0
 
 
 def test_half_as_large_a_model_answers_nearly_the_same(trained, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
+from SpectBoneMetSegTrainingLib.gathering import run_folders
 from SpectBoneMetSegTrainingLib.gathering.run_folders import check_new_model, gather_once
 
 
@@ -129,3 +130,18 @@ def test_a_model_that_another_run_made_is_not_replaced(run):
     check_new_model(run.output, started=True)
     with pytest.raises(UserError, match="is a model already; choose another folder"):
         check_new_model(run.output, started=False)
+
+
+def test_a_file_name_that_is_not_utf_8_is_no_obstacle(run):
+    (run.labelled / "M\udcfcller.dcm").write_bytes(b"a scan")
+    assert run() == ""
+    assert "although" not in run(started=True)
+
+
+def test_a_file_that_cannot_be_read_is_left_to_gathering(run, monkeypatch):
+    def refuse(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(run_folders, "sha256_of", refuse)
+    assert run() == ""
+    assert run.gathered

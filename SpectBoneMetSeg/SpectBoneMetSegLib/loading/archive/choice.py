@@ -11,9 +11,9 @@ The rules, in this order; each records what it leaves out:
 
 Two files with one view each that no header pairs are one scan if they are all that is left.
 
-Views and repeats in different folders are related only by headers that name both the patient and the study: otherwise
-each study folder has scans of its own. Without a study, rules 5 and 6 do not apply: the files may be of several
-patients.
+Views in different folders are related only by headers that name the study, and repeats only by those that name the
+patient, too: otherwise each study folder has scans of its own. Without a study, rules 5 and 6 do not apply: the files
+may be of several patients.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def choose(found: list[Candidate], owner: str, study_uid: str) -> tuple[list[Cho
         excluded: list[tuple[Candidate, str]] = []
         if study_uid:
             phase = _without(phase, lambda each: each.processed, "processed, the acquired images are read", excluded)
-        for related in [phase] if owner and study_uid else _by_folder(phase):
+        # Of a study without a patient, two views and no more are of one patient.
+        one_study = bool(study_uid) and (bool(owner) or _joined(phase) is not None)
+        for related in [phase] if one_study else _by_folder(phase):
             chosen += _scans_of(related, excluded, of_one_study=bool(study_uid))
             excluded = []
     if chosen:

@@ -14,6 +14,7 @@ from ..dicom import NotPlanarError, looks_like_dicom, read_header
 from ..dicom_values import items, patient, text
 from ..grouping import group_files, study_folder
 from ..images import IMAGE_SUFFIXES
+from ..laterality import views_in_text
 from .choice import choose
 from .series import Candidate, candidate
 
@@ -312,7 +313,7 @@ def _add_pictures(pictures: list[Path], archive: Archive) -> None:
     for path in pictures:
         folders.setdefault(study_folder(path), []).append(path)
     for folder, images in folders.items():
-        if _is_next_to(folder, studies):
+        if _is_next_to(folder, studies, images):
             archive.left_out += [LeftOut(path, "an image next to DICOM files") for path in images]
         elif len(images) <= 2:
             archive.scans.append(FoundScan(tuple(images)))
@@ -332,14 +333,17 @@ def _studies_below(scans: Sequence[FoundScan]) -> dict[Path, set[str]]:
     return studies
 
 
-def _is_next_to(folder: Path, studies: Mapping[Path, set[str]]) -> bool:
+def _is_next_to(folder: Path, studies: Mapping[Path, set[str]], images: Sequence[Path]) -> bool:
     """Whether a folder's images were exported with DICOM scans, or shown by the viewer that came with them.
 
-    They are if the folder holds DICOM scans, or if the nearest one around it that does holds a single study: in a
-    folder of several studies each subfolder may be another patient's.
+    They are if the folder holds DICOM scans, or if the nearest one around it that does holds a single study. In a
+    folder of several studies each subfolder may be another patient's, but only one whose images all name a view: the
+    images of a viewer, and pages that were exported, name none.
     """
     nearest = next((around for around in (folder, *folder.parents) if around in studies), None)
-    return nearest is not None and (nearest == folder or len(studies[nearest]) == 1)
+    if nearest is None or nearest == folder or len(studies[nearest]) == 1:
+        return nearest is not None
+    return not all(views_in_text(path.stem) or folder != path.parent for path in images)
 
 
 def _sentences(left_out: list[LeftOut]) -> list[str]:

@@ -21,7 +21,6 @@ from SpectBoneMetSegLib.model.store import ModelFolder, find_model, save_model
 
 from ...dataset.budgets import patients_of
 from ...dataset.cases import cases_of
-from ...dataset.digest import outlines_digest
 from ...dataset.files import read_json, write_json
 from ...dataset.opened import Data, opened
 from ...dataset.sources import SOURCES, combined_sources, licence_with, sources_of
@@ -48,6 +47,7 @@ from .plan import (
     base_config,
     labelled_patients,
     make_plan,
+    outlines_of,
     region_to_train,
 )
 
@@ -151,7 +151,7 @@ def plan_for(request: AdaptationRequest, spent: float = 0.0) -> tuple[Adaptation
         region,
         reason,
     )
-    plan = replace(plan, outlines=outlines_digest(request.data))
+    plan = replace(plan, outlines=outlines_of(request.data))
     write_json(request.run / PLAN, plan.to_dict())
     return plan, config
 
@@ -204,7 +204,7 @@ def _check_same(request: AdaptationRequest, earlier: AdaptationPlan, region: Reg
             f"{request.data} has other labelled patients than when {request.run} was started; remove that folder to "
             "start again."
         )
-    if earlier.outlines and earlier.outlines != outlines_digest(request.data):
+    if earlier.outlines and earlier.outlines != outlines_of(request.data):
         raise UserError(
             f"{opened(request.data).folder} has other scans or outlines than when {request.run} was started; remove "
             "that folder to start again.",

@@ -12,7 +12,9 @@ from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.card import ModelCard
 
 from ...dataset.budgets import patients_of
-from ...dataset.cases import records_of, stored_region
+from ...dataset.cases import cases_of, records_of, stored_region
+from ...dataset.digest import outlines_digest
+from ...dataset.folds import FOLDS
 from ...dataset.opened import Data, opened
 from ..setup.cases import any_lesion, outlined_region, training_and_validation
 from ..setup.config import TrainingConfig
@@ -26,6 +28,7 @@ __all__ = [
     "groups_of_folds",
     "labelled_patients",
     "make_plan",
+    "outlines_of",
     "region_to_train",
 ]
 
@@ -95,7 +98,7 @@ class AdaptationPlan:
         region: region that is trained; None in plans of an earlier version.
         region_reason: a sentence with the region and the reason for it.
         single_reason: why there is a single training, where there is one.
-        outlines: digest of the outlines, see `dataset.digest`; "" in plans of an earlier version.
+        outlines: digest of the outlines, see `outlines_of`; "" in plans of an earlier version.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -242,6 +245,12 @@ def labelled_patients(data: Data) -> int:
     labelled, validation = training_and_validation(data)
     names = patients_of(data)
     return len({names[case] for case in (*labelled, *validation)})
+
+
+def outlines_of(data: Data) -> str:
+    """Return the digest of all cases that an adaptation may use, and of their folds."""
+    used = {f"fold {fold}": training_and_validation(data, (fold,))[1] for fold in range(FOLDS)}
+    return outlines_digest(data, {**used, "unlabelled": cases_of(data, "unlabelled")})
 
 
 def make_plan(

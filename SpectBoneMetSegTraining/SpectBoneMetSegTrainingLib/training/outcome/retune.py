@@ -11,7 +11,7 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.loading.options import Region
 from SpectBoneMetSegLib.model.engines import DeviceName, load_engine
 from SpectBoneMetSegLib.model.onnx_export import export_onnx
-from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model, halve_model
+from SpectBoneMetSegLib.model.store import ModelFolder, check_target, copy_model, halve_model, read_model
 
 from ...dataset.budgets import patients_of
 from ...dataset.opened import Data, DataSet, opened
@@ -88,6 +88,17 @@ def retune(
             "parent": model_reference(model.card),
         }
         return copy_model(source, output, replace(card, **fields))
+
+
+def is_tuned_from(output: Path, model: ModelFolder) -> bool:
+    """Return whether a folder holds a model itself, or an earlier copy of it with other thresholds."""
+    if output.resolve() == model.path.resolve():
+        return True
+    try:
+        card = read_model(output).card
+    except UserError:
+        return False
+    return TUNED in card.metrics and card.parent == model_reference(model.card)
 
 
 def _tuned(
