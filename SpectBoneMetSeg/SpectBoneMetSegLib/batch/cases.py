@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -189,11 +188,9 @@ def _hash(text: str) -> str:
 
 def receipt_of(folder: Path) -> dict[str, Any]:
     """Return the receipt in a result folder; empty if there is none or it cannot be read."""
-    try:
-        receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return receipt if isinstance(receipt, dict) else {}
+    from ..export.receipt import stored_receipt
+
+    return stored_receipt(folder / "receipt.json") or {}
 
 
 def _damaged(folder: Path) -> bool:

@@ -17,7 +17,6 @@ from ..common.extras import require
 from ..common.pace import Pace
 from .gather import add_folder_options, gather_for_run
 
-PLAN_FILE = "plan.json"
 #: Steps between two lines of progress.
 PROGRESS_EVERY = 20
 
@@ -69,7 +68,7 @@ class AdaptCommand:
         if not 1 <= args.folds <= 5 or not args.minutes > 0 or (args.steps is not None and args.steps < 1):
             raise UsageError("--folds lies between 1 and 5, --minutes above 0, --steps starts at 1.")
         from ..dataset.opened import opened
-        from ..training.adapting.adapt import AdaptationRequest, adapt, plan_for
+        from ..training.adapting.adapt import PLAN, AdaptationRequest, adapt, plan_for
         from ..training.adapting.page import write_page
 
         started = time.monotonic()
@@ -78,8 +77,9 @@ class AdaptCommand:
         data = Path(args.data) if args.data is not None else run / "data"
         store = None if args.store is None else Path(args.store)
         # Before anything is gathered into the run's folder.
-        _check_paths(args.start, store, output, run)
-        names = _gather(args, data, run, output)
+        started = (run / PLAN).exists()
+        _check_paths(args.start, store, output, started=started)
+        names = _gather(args, data, run, output, started=started)
         request = AdaptationRequest(
             opened(data), run, output, args.start, store, args.minutes, args.folds, args.steps, args.seed, args.region
         )
@@ -112,7 +112,7 @@ class AdaptCommand:
         return 0
 
 
-def _check_paths(start: str | None, store: Path | None, output: Path, run: Path) -> None:
+def _check_paths(start: str | None, store: Path | None, output: Path, *, started: bool) -> None:
     """Check the parent model, the store of patients and the output.
 
     Raises:
@@ -120,12 +120,12 @@ def _check_paths(start: str | None, store: Path | None, output: Path, run: Path)
     """
     from SpectBoneMetSegLib.model.store import check_target, find_model
 
-    from ..gathering.run_folders import check_new_model
     from ..phantom.store.crops import PatientStore
+    from ..training.run_folder import check_new_model
 
     try:
         check_target(output)
-        check_new_model(output, started=(run / PLAN_FILE).exists())
+        check_new_model(output, started=started)
         find_model(start)
         if store is not None:
             PatientStore(store)
@@ -154,7 +154,7 @@ def _region_reason(sentence: str) -> str:
     return sentence
 
 
-def _gather(args: argparse.Namespace, data: Path, run: Path, output: Path) -> dict[str, str]:
+def _gather(args: argparse.Namespace, data: Path, run: Path, output: Path, *, started: bool) -> dict[str, str]:
     """Gather folders into the run's data set, unless the run has started before; return {case: files of its scan}."""
     from ..gathering.owner_names import owner_names
 
@@ -163,7 +163,7 @@ def _gather(args: argparse.Namespace, data: Path, run: Path, output: Path) -> di
         raise UsageError("Give outlined scans with --labelled (and more with --unlabelled), or a data set with --data.")
     if args.data is not None:
         return {}
-    gather_for_run(args, run, output, started=(run / PLAN_FILE).exists())
+    gather_for_run(args, run, output, started=started)
     return owner_names(data, [*(args.labelled or ()), *(args.unlabelled or ())])
 
 

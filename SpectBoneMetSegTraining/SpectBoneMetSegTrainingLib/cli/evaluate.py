@@ -151,11 +151,11 @@ def print_metrics(title: str, figures: dict[str, Any]) -> None:
         elif name in report:
             low, high = report[name + "_low"], report[name + "_high"]
             # 0 at a rate of false alarms: in some or all samples no threshold has so few.
-            unreached = name.startswith("froc_") and low == 0 < report["lesion_recall"]
-            if unreached and not report[name]:
+            by_rate = name.startswith("froc_") and report["lesion_recall"]
+            if by_rate and not report[name]:
                 print(f"{words:34}{'-':>8}   more false alarms at every threshold")
                 continue
-            lower = "-" if unreached else f"{low or 0:.3f}"
+            lower = "-" if by_rate and not low else f"{low or 0:.3f}"
             interval = "no interval: too few patients" if low is None else f"95 % {lower} to {high:.3f}"
             print(f"{words:34}{report[name]:8.3f}   {interval}")
     for what, words in (("areas", "confidence of areas"), ("scans", "probability of scans")):

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ..dataset.opened import DataSet
     from ..training.setup.config import TrainingConfig
 
-#: File of a run that was started.
-CONFIG_FILE = "config.json"
-
 
 class TrainCommand:
     """Train a model on a data set."""
@@ -62,21 +59,21 @@ class TrainCommand:
         if args.background:
             return _start_job(args, config)
         from ..dataset.opened import opened
-        from ..gathering.run_folders import check_new_model
         from ..training.outcome.finish import check_request, train_and_finish
+        from ..training.run_folder import SETTINGS, check_new_model
         from ..training.setup.cases import stored_patients
 
         output = Path(args.output).absolute()
         run = Path(args.run_folder) if args.run_folder else output.with_name(output.name + "-run")
-        data = run / "data" if args.data is None else Path(args.data)
+        data, started = run / "data" if args.data is None else Path(args.data), (run / SETTINGS).exists()
         try:
             check_request(data, output)
-            check_new_model(output, started=(run / CONFIG_FILE).exists())
+            check_new_model(output, started=started)
             # Before anything is gathered into the run's folder.
             stored_patients(config)
         except UserError as error:
             raise UsageError.of(error) from error
-        _gather_if_needed(args, run, output)
+        _gather_if_needed(args, run, output, started=started)
         files = opened(data)
         _print_start(files, run, config)
         figures = train_and_finish(
@@ -162,7 +159,7 @@ def _start_job(args: argparse.Namespace, config: TrainingConfig) -> int:
     return 0
 
 
-def _gather_if_needed(args: argparse.Namespace, run: Path, output: Path) -> None:
+def _gather_if_needed(args: argparse.Namespace, run: Path, output: Path, *, started: bool) -> None:
     """Gather the folders into RUN/data, unless the run has started before: its training set must not change."""
     given = args.labelled is not None or args.unlabelled is not None
     if given and args.data is not None:
@@ -171,7 +168,6 @@ def _gather_if_needed(args: argparse.Namespace, run: Path, output: Path) -> None
         return
     if not given:
         raise UsageError("Give a data set with --data, or folders of scans with --labelled and --unlabelled.")
-    started = (run / CONFIG_FILE).exists()
     gather_for_run(args, run, output, started=started)
     if not started and args.unlabelled is not None and args.method == "supervised":
         print("The unlabelled scans are not used: choose --method strong (or semi).", file=sys.stderr)

@@ -43,8 +43,8 @@ class TuneCommand:
 
         from ..dataset.cases import cases_of
         from ..dataset.opened import opened
-        from ..gathering.run_folders import check_new_model
         from ..training.outcome.retune import TUNED, is_tuned_from, retune
+        from ..training.run_folder import check_new_model
 
         data, output = opened(Path(args.data)), Path(args.output)
         try:

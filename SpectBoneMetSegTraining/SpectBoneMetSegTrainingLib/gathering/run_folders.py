@@ -18,27 +18,14 @@ from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegLib.common.files import sha256_of
 from SpectBoneMetSegLib.common.locks import LOCK, exclusive_access
 from SpectBoneMetSegLib.loading.archive.discovery import files_in
+from SpectBoneMetSegLib.model.store import CARD_FILE
 
 from ..dataset.files import read_json, write_json
 from .claim import private_folder
 
-__all__ = ["check_new_model", "gather_once"]
+__all__ = ["gather_once"]
 
 FOLDERS_FILE = "folders.json"
-
-
-def check_new_model(output: Path, *, started: bool) -> None:
-    """Check that a training does not replace a model that it did not make.
-
-    Args:
-        output: model folder to write.
-        started: whether the training was started before, so that a model there is its own.
-
-    Raises:
-        UserError: there is a model.
-    """
-    if not started and (output / "card.json").exists():
-        raise UserError(f"{output} is a model already; choose another folder for the new one, or remove it first.")
 
 
 def gather_once(
@@ -81,7 +68,7 @@ def gather_once(
         return ""
     if earlier is None or earlier == now:
         return f"{run} continues with the scans that were gathered when it started."
-    if (output / "card.json").exists():
+    if (output / CARD_FILE).exists():
         raise UserError(
             f"{output} was made before these folders changed; choose another folder for a new model, or remove "
             f"{output} and {run} to make it again."
@@ -96,7 +83,8 @@ def _remove_gathered(data: Path) -> None:
     """Remove the scans that an earlier call has gathered, and their report."""
     private = private_folder(data)
     with exclusive_access(private):
-        shutil.rmtree(data, ignore_errors=not data.exists())
+        if data.exists():
+            shutil.rmtree(data)
         for path in private.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)

@@ -27,17 +27,32 @@ from numpy.typing import NDArray
 from SpectBoneMetSegLib.common.errors import UserError, reason_of
 from SpectBoneMetSegLib.common.files import whole_file
 from SpectBoneMetSegLib.model.backend import BACKENDS, gpu_names, use_backend
+from SpectBoneMetSegLib.model.store import CARD_FILE
 
 from ..dataset.files import read_json, write_json
 from .setup.config import TrainingConfig
 
 CHECKPOINT = "checkpoint.npz"
-#: Entry of config.json.
-OUTLINES = "outlines_sha256"
+#: File of a run that was started, and its entry with the digest of the data set.
+SETTINGS, OUTLINES = "config.json", "outlines_sha256"
 LOG, VALIDATION = "log.csv", "validation.csv"
 VALIDATION_COLUMNS = ("step", "dice")
 #: Columns of the log that are not terms of the loss (times in seconds).
 FRAME_COLUMNS = ("step", "loss", "learning_rate", "seconds", "step_seconds", "waiting_seconds")
+
+
+def check_new_model(output: Path, *, started: bool) -> None:
+    """Check that a training does not replace a model that it did not make.
+
+    Args:
+        output: model folder to write.
+        started: whether the training was started before, so that a model there is its own.
+
+    Raises:
+        UserError: there is a model.
+    """
+    if not started and (output / CARD_FILE).exists():
+        raise UserError(f"{output} is a model already; choose another folder for the new one, or remove it first.")
 
 
 def prepare(run: Path, config: TrainingConfig, data: Path, outlines: str = "") -> None:
@@ -53,7 +68,7 @@ def prepare(run: Path, config: TrainingConfig, data: Path, outlines: str = "") -
         UserError: the folder holds another training, its data set has changed, or the folder cannot be written.
     """
     requested = {"data": str(data.resolve()), **config.to_dict()}
-    settings = run / "config.json"
+    settings = run / SETTINGS
     if settings.exists():
         # A run of an older version lacks newer options; it was trained with what is now their default.
         lost = "restore it, or choose another run"

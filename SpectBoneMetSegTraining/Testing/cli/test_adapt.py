@@ -184,11 +184,10 @@ def test_scans_gathered_for_an_adaptation_are_named_by_their_files_also_when_it_
 
     monkeypatch.setattr(gather_command, "gather_folders", gather)
     given = SimpleNamespace(labelled=[str(tmp_path / "scans")], unlabelled=None, data=None, seed=0)
-    assert adapt_command._gather(given, run / "data", run, output) == {"scan_1": "ann.dcm"}
-    (run / "plan.json").touch()
-    assert adapt_command._gather(given, run / "data", run, output) == {"scan_1": "ann.dcm"}
+    assert adapt_command._gather(given, run / "data", run, output, started=False) == {"scan_1": "ann.dcm"}
+    assert adapt_command._gather(given, run / "data", run, output, started=True) == {"scan_1": "ann.dcm"}
     given = SimpleNamespace(labelled=None, unlabelled=None, data="set", seed=0)
-    assert adapt_command._gather(given, run / "data", run, output) == {}
+    assert adapt_command._gather(given, run / "data", run, output, started=False) == {}
 
 
 def test_a_run_is_not_resumed_with_changed_outlines(adapted, small, tmp_path, capsys):

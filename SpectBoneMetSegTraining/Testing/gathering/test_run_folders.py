@@ -3,7 +3,8 @@
 import pytest
 from SpectBoneMetSegLib.common.errors import UserError
 from SpectBoneMetSegTrainingLib.gathering import run_folders
-from SpectBoneMetSegTrainingLib.gathering.run_folders import check_new_model, gather_once
+from SpectBoneMetSegTrainingLib.gathering.run_folders import gather_once
+from SpectBoneMetSegTrainingLib.training.run_folder import check_new_model
 
 
 class Run:

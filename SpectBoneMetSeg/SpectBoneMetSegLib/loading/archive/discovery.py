@@ -343,7 +343,8 @@ def _is_next_to(folder: Path, studies: Mapping[Path, set[str]], images: Sequence
     nearest = next((around for around in (folder, *folder.parents) if around in studies), None)
     if nearest is None or nearest == folder or len(studies[nearest]) == 1:
         return nearest is not None
-    return not all(views_in_text(path.stem) or folder != path.parent for path in images)
+    # An image in a subfolder lies in one that is named by a view.
+    return any(path.parent == folder and not views_in_text(path.stem) for path in images)
 
 
 def _sentences(left_out: list[LeftOut]) -> list[str]:

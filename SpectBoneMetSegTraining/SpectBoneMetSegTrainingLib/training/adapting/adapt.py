@@ -45,9 +45,9 @@ from .plan import (
     AdaptationPlan,
     AdaptationTimes,
     base_config,
+    digest_of_cases,
     labelled_patients,
     make_plan,
-    outlines_of,
     region_to_train,
 )
 
@@ -151,7 +151,7 @@ def plan_for(request: AdaptationRequest, spent: float = 0.0) -> tuple[Adaptation
         region,
         reason,
     )
-    plan = replace(plan, outlines=outlines_of(request.data))
+    plan = replace(plan, outlines=digest_of_cases(request.data))
     write_json(request.run / PLAN, plan.to_dict())
     return plan, config
 
@@ -204,7 +204,7 @@ def _check_same(request: AdaptationRequest, earlier: AdaptationPlan, region: Reg
             f"{request.data} has other labelled patients than when {request.run} was started; remove that folder to "
             "start again."
         )
-    if earlier.outlines and earlier.outlines != outlines_of(request.data):
+    if earlier.outlines and earlier.outlines != digest_of_cases(request.data):
         raise UserError(
             f"{opened(request.data).folder} has other scans or outlines than when {request.run} was started; remove "
             "that folder to start again.",

@@ -25,10 +25,10 @@ __all__ = [
     "AdaptationPlan",
     "AdaptationTimes",
     "base_config",
+    "digest_of_cases",
     "groups_of_folds",
     "labelled_patients",
     "make_plan",
-    "outlines_of",
     "region_to_train",
 ]
 
@@ -98,7 +98,7 @@ class AdaptationPlan:
         region: region that is trained; None in plans of an earlier version.
         region_reason: a sentence with the region and the reason for it.
         single_reason: why there is a single training, where there is one.
-        outlines: digest of the outlines, see `outlines_of`; "" in plans of an earlier version.
+        outlines: digest of the outlines, see `digest_of_cases`; "" in plans of an earlier version.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -247,7 +247,7 @@ def labelled_patients(data: Data) -> int:
     return len({names[case] for case in (*labelled, *validation)})
 
 
-def outlines_of(data: Data) -> str:
+def digest_of_cases(data: Data) -> str:
     """Return the digest of all cases that an adaptation may use, and of their folds."""
     used = {f"fold {fold}": training_and_validation(data, (fold,))[1] for fold in range(FOLDS)}
     return outlines_digest(data, {**used, "unlabelled": cases_of(data, "unlabelled")})

@@ -69,7 +69,7 @@ def scan_digests(data: Data, trained: Collection[str], validated: Collection[str
     salt = secrets.token_hex(8)
 
     def digests(names: Collection[str]) -> str:
-        return " ".join(sorted(_salted(salt, _digests(files, images[case], case)[0]) for case in names))
+        return " ".join(sorted(_salted(salt, _digest(files, images[case], case)) for case in names))
 
     return {"salt": salt, "taught": digests(trained), "validated": digests(validated)}
 
@@ -89,7 +89,8 @@ def known_patients(card: ModelCard, data: Data, cases: Collection[str]) -> Known
     for case, record in records.items():
         if _patient(record) not in wanted:
             continue
-        digests = _digests(files, FOLDERS[record["split"]][0], case)
+        images = FOLDERS[record["split"]][0]
+        digests = _digest(files, images, case), _digest_of_older_cards(files, images, case)
         for group, lists in (("taught", trained), ("validated", validated)):
             if any(_salted(salt, digest) in scans for salt, scans in lists for digest in digests):
                 found[group].add(_patient(record))
@@ -100,13 +101,20 @@ def _patient(record: Mapping[str, Any]) -> str:
     return str(record.get("patient", record["case"]))
 
 
-def _digests(data: DataSet, images: str, case: str) -> tuple[bytes, bytes]:
-    """Return the SHA-256 of the counts in the thorax box, which every set holds, and the one of older versions."""
+def _digest(data: DataSet, images: str, case: str) -> bytes:
+    """Return the SHA-256 of the counts of both channels in the thorax box, which every set holds."""
     placement = load_placement(data, case)
-    stored = [data.image(images, f"{case}_{channel:04d}.nii.gz") for channel in (0, 1)]
     # Whole counts, so that another machine's interpolation gives the same.
-    thorax = [np.rint(placement.counts(counts[0])).astype("<u4") for counts in stored]
-    return _sha256(thorax), _sha256([counts.astype("<u2") for counts in stored])
+    return _sha256([np.rint(placement.counts(counts[0])).astype("<u4") for counts in _stored(data, images, case)])
+
+
+def _digest_of_older_cards(data: DataSet, images: str, case: str) -> bytes:
+    """Return the SHA-256 of the counts of both channels as stored, which depends on the region of the set."""
+    return _sha256([counts.astype("<u2") for counts in _stored(data, images, case)])
+
+
+def _stored(data: DataSet, images: str, case: str) -> list[NDArray[Any]]:
+    return [data.image(images, f"{case}_{channel:04d}.nii.gz") for channel in (0, 1)]
 
 
 def _sha256(channels: Sequence[NDArray[Any]]) -> bytes:

@@ -38,7 +38,7 @@ def test_a_scan_is_recognised_in_a_set_of_either_region(sets, trained, evaluated
 
 
 def test_cards_of_older_versions_recognise_their_scans(sets):
-    salted = training_scans._salted("ab", training_scans._digests(*stored(sets["thorax"]))[1])
+    salted = training_scans._salted("ab", training_scans._digest_of_older_cards(*stored(sets["thorax"])))
     assert known({"salt": "ab", "taught": salted, "validated": ""}, sets["thorax"]).trained == {"ann"}
     assert not known({"salt": "cd", "taught": salted, "validated": ""}, sets["thorax"]).trained
 
